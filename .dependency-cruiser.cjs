@@ -1,0 +1,130 @@
+const SPEC = '\\.spec\\.ts$';
+
+/** Packages that only compute: no clock, no chance, no input or output. */
+const COMPUTING = '^node_modules/(rrule-temporal|currency-codes)/';
+
+/** What a pure library may import: itself and the kernel. */
+const pure = (name, ...others) => ({
+  name: `${name}-is-pure`,
+  comment: `libs/${name} imports itself and ${others.join(', ') || 'nothing else'}`,
+  severity: 'error',
+  from: { path: `^libs/${name}/`, pathNot: SPEC },
+  to: { pathNot: [`^libs/${name}/`, ...others] },
+});
+
+/** An adapter knows the port, the kernel, itself and its driver. */
+const adapter = (name, drivers) => ({
+  name: `event-store-${name}-knows-its-driver-only`,
+  severity: 'error',
+  from: { path: `^libs/event-store/${name}/`, pathNot: SPEC },
+  to: {
+    pathNot: [
+      `^libs/event-store/${name}/`,
+      '^libs/event-store/[^/]+\\.ts$',
+      '^libs/kernel/',
+      `^node_modules/(${['@types/node', ...drivers].join('|')})/`,
+    ],
+    dependencyTypesNot: ['core'],
+  },
+});
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    pure('kernel'),
+    pure('credits', '^libs/kernel/', COMPUTING),
+    pure('catalog', '^libs/kernel/', COMPUTING),
+    pure('billing', '^libs/kernel/', COMPUTING),
+    {
+      name: 'the-port-knows-no-adapter',
+      severity: 'error',
+      from: { path: '^libs/event-store/[^/]+\\.ts$', pathNot: SPEC },
+      to: {
+        pathNot: ['^libs/event-store/[^/]+\\.ts$', '^libs/kernel/'],
+        dependencyTypesNot: ['core'],
+      },
+    },
+    adapter('memory', []),
+    adapter('postgres', ['pg', '@types/pg']),
+    adapter('eventstoredb', ['@eventstore/db-client']),
+    {
+      name: 'one-place-for-the-eventstoredb-client',
+      severity: 'error',
+      from: { path: '^(apps|libs)/', pathNot: '^libs/event-store/eventstoredb/' },
+      to: { path: '@eventstore/db-client' },
+    },
+    {
+      name: 'libs-do-not-import-apps',
+      severity: 'error',
+      from: { path: '^libs/' },
+      to: { path: '^apps/' },
+    },
+    {
+      name: 'nothing-imports-tests',
+      comment: 'test support is for tests only',
+      severity: 'error',
+      from: { path: '^(apps|libs)/', pathNot: SPEC },
+      to: { path: ['^test/', SPEC] },
+    },
+    {
+      name: 'nest-at-the-edges-only',
+      comment: 'Nest stays in apps, modules, handlers, queries and entities',
+      severity: 'error',
+      from: {
+        path: '^libs/',
+        pathNot: [SPEC, '\\.(module|handlers|query|entity)\\.ts$', '^libs/platform/logging\\.ts$'],
+      },
+      to: { path: '^(node_modules/)?@nestjs/' },
+    },
+    {
+      name: 'no-circular',
+      severity: 'error',
+      from: {},
+      to: { circular: true },
+    },
+    {
+      name: 'no-orphans',
+      comment: 'a file that nothing imports and that imports nothing is forgotten',
+      severity: 'error',
+      from: { orphan: true, pathNot: [SPEC, '\\.mjs$', '^apps/[^/]+/main\\.ts$', '\\.d\\.ts$'] },
+      to: {},
+    },
+    {
+      name: 'no-dev-dependencies-in-production',
+      severity: 'error',
+      from: { path: '^(apps|libs)/', pathNot: SPEC },
+      to: {
+        dependencyTypes: ['npm-dev'],
+        // types vanish when compiled
+        dependencyTypesNot: ['type-only'],
+        pathNot: '^node_modules/@types/',
+      },
+    },
+    {
+      name: 'everything-imported-exists-and-is-declared',
+      severity: 'error',
+      from: { path: '^(apps|libs|test)/' },
+      to: {
+        couldNotResolve: true,
+      },
+    },
+    {
+      name: 'no-undeclared-packages',
+      severity: 'error',
+      from: { path: '^(apps|libs|test)/' },
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^dist/' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: {
+      conditionNames: ['source', 'import', 'node', 'default', 'types'],
+      exportsFields: ['exports'],
+      mainFields: ['module', 'main', 'types'],
+      extensions: ['.ts', '.js', '.mjs', '.json'],
+    },
+  },
+};

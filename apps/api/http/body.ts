@@ -1,0 +1,87 @@
+import { isUtf8 } from 'node:buffer';
+import { Problem } from '#libs/kernel';
+import type { Issue } from '#libs/kernel';
+
+/** Largest body of a request, in bytes. */
+export const MAX_BODY_BYTES = 1024 * 1024;
+/** Deepest nesting of a body; nothing the API knows comes near it. */
+export const MAX_DEPTH = 32;
+
+/** Names that could reach a prototype when a body is copied member by member. */
+const FORBIDDEN_NAMES = new Set(['__proto__', 'constructor', 'prototype']);
+
+/**
+ * Reads a JSON body and looks at every text in it once, so that nothing behind it has to.
+ * @throws Problem `malformed_json`; `validation_failed` for texts that no store can keep and names that could pollute
+ */
+export function readJsonBody(body: Buffer): unknown {
+  if (body.length === 0) throw new Problem('malformed_json', 'The body is empty.');
+  if (!isUtf8(body)) throw new Problem('malformed_json', 'The body is not UTF-8.');
+  let value: unknown;
+  try {
+    value = JSON.parse(body.toString('utf8'));
+  } catch {
+    throw new Problem('malformed_json', 'The body is not one well-formed JSON document.');
+  }
+  const issues = findUnacceptable(value);
+  if (issues.length > 0) throw new Problem('validation_failed', issues[0]!.message, issues);
+  return value;
+}
+
+/** Texts with NUL or a lone surrogate, forbidden names, and nesting beyond {@link MAX_DEPTH}; at most 100 issues. */
+export function findUnacceptable(root: unknown): readonly Issue[] {
+  const issues: Issue[] = [];
+  visit(root, null, null, 0);
+  return issues;
+
+  function visit(value: unknown, parent: Trail | null, name: string | number | null, depth: number): void {
+    if (issues.length >= 100) return;
+    const fault = faultOf(value, depth);
+    if (fault) issues.push({ pointer: pointerOf(parent, name), ...fault });
+    else if (typeof value === 'object' && value !== null) {
+      const trail = name === null ? null : { parent, name };
+      if (Array.isArray(value)) value.forEach((item, index) => visit(item, trail, index, depth + 1));
+      else
+        for (const [member, item] of Object.entries(value)) {
+          if (FORBIDDEN_NAMES.has(member) || textFault(member))
+            issues.push({
+              pointer: pointerOf(trail, member.replace(/[\0\p{Surrogate}]/gu, '\uFFFD')),
+              code: 'forbidden_name',
+              message: 'A member may not have this name.',
+            });
+          else visit(item, trail, member, depth + 1);
+        }
+    }
+  }
+}
+
+/** Path to a value; the pointer is written only when there is something to report. */
+interface Trail {
+  readonly parent: Trail | null;
+  readonly name: string | number;
+}
+
+function faultOf(value: unknown, depth: number): Omit<Issue, 'pointer'> | null {
+  if (typeof value === 'string') return textFault(value);
+  if (depth > MAX_DEPTH)
+    return { code: 'too_deep', message: `The body is nested deeper than ${MAX_DEPTH} levels.` };
+  return null;
+}
+
+/** What makes a text unacceptable anywhere: NUL, or half of a surrogate pair. */
+export const textFault = (text: string): Omit<Issue, 'pointer'> | null =>
+  UNKEEPABLE.test(text)
+    ? { code: 'text_invalid', message: 'A text holds NUL or half of a surrogate pair.' }
+    : null;
+
+const UNKEEPABLE = /[\0\p{Surrogate}]/u;
+
+function pointerOf(parent: Trail | null, name: string | number | null): string {
+  const names: (string | number)[] = [];
+  if (name !== null) names.push(name);
+  for (let trail = parent; trail; trail = trail.parent) names.unshift(trail.name);
+  return names.map((step) => `/${escapePointer(String(step))}`).join('');
+}
+
+/** One step of an RFC 6901 pointer. */
+export const escapePointer = (step: string): string => step.replaceAll('~', '~0').replaceAll('/', '~1');

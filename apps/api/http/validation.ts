@@ -1,0 +1,99 @@
+import type { ArgumentMetadata, PipeTransform } from '@nestjs/common';
+import { plainToInstance } from 'class-transformer';
+import { validateSync } from 'class-validator';
+import type { ValidationError } from 'class-validator';
+import { Problem } from '#libs/kernel';
+import type { Issue } from '#libs/kernel';
+import { escapePointer, findUnacceptable, textFault } from './body.js';
+
+type Dto = new () => object;
+
+/**
+ * Checks bodies and queries against the class of the parameter and lists every issue. All rules are synchronous.
+ * @throws Problem 422 `validation_failed` for a body; 400 `unknown_query_parameter` or `invalid_query_parameter` for a
+ *   query; 404 for a path parameter that no id can be
+ */
+export class InputPipe implements PipeTransform {
+  transform(value: unknown, { type, metatype }: ArgumentMetadata): unknown {
+    if (type === 'param') return readPathParameter(value);
+    if (!metatype || metatype === Object || type === 'custom') return value;
+    return type === 'body' ? readBody(metatype as Dto, value) : readQuery(metatype as Dto, value);
+  }
+}
+
+function readPathParameter(value: unknown): unknown {
+  if (typeof value === 'string' && textFault(value))
+    throw new Problem('not_found', 'No id can be this text.');
+  return value;
+}
+
+/** A request without a body counts as one without members. */
+export function readBody<T extends object>(dto: new () => T, body: unknown): T {
+  const value = body ?? {};
+  if (typeof value !== 'object' || Array.isArray(value))
+    throw new Problem('validation_failed', 'The body must be a JSON object.', [
+      { pointer: '', code: 'type', message: 'The body must be a JSON object.' },
+    ]);
+  const instance = plainToInstance(dto, value);
+  const issues = check(instance, '/');
+  if (issues.length > 0)
+    throw new Problem(
+      'validation_failed',
+      `${issues.length === 1 ? 'One issue' : `${issues.length} issues`}: ${issues[0]!.message}`,
+      issues,
+    );
+  return instance;
+}
+
+export function readQuery<T extends object>(dto: new () => T, query: unknown): T {
+  const given = { ...(query as Record<string, unknown>) };
+  const unacceptable = findUnacceptable(given).map(({ pointer, ...issue }) => ({
+    pointer: `?${pointer.slice(1)}`,
+    ...issue,
+  }));
+  if (unacceptable.length > 0)
+    throw new Problem('invalid_query_parameter', unacceptable[0]!.message, unacceptable);
+  const instance = plainToInstance(dto, given);
+  const issues = check(instance, '?');
+  if (issues.length === 0) return instance;
+  const code = issues.some((issue) => issue.code === 'unknown_field')
+    ? 'unknown_query_parameter'
+    : 'invalid_query_parameter';
+  throw new Problem(code, issues.map(({ message }) => message).join(' '), issues);
+}
+
+const OPTIONS = {
+  whitelist: true,
+  forbidNonWhitelisted: true,
+  forbidUnknownValues: false,
+  validationError: { target: false },
+};
+
+function check(instance: object, prefix: '/' | '?'): readonly Issue[] {
+  const errors = validateSync(instance, OPTIONS);
+  return errors.length === 0 ? [] : errors.flatMap((error) => toIssues(error, prefix));
+}
+
+function toIssues(
+  { property, value, constraints, children }: ValidationError,
+  prefix: string,
+): readonly Issue[] {
+  const pointer = `${prefix}${escapePointer(property)}`;
+  const nested = (children ?? []).flatMap((child) => toIssues(child, `${pointer}/`));
+  if (!constraints) return nested;
+  if ('whitelistValidation' in constraints)
+    return [{ pointer, code: 'unknown_field', message: `${property} is not known here.` }];
+  if (value === undefined) return [{ pointer, code: 'required', message: `${property} is required.` }];
+  return [
+    ...Object.values(constraints).map((text) => ({ pointer, ...readMessage(text, property) })),
+    ...nested,
+  ];
+}
+
+/** The rules of fields.ts write their code in front of the message. */
+function readMessage(text: string, property: string): Omit<Issue, 'pointer'> {
+  const [, code, message] = /^([a-z_]+)\|(.*)$/s.exec(text) ?? [];
+  return code
+    ? { code, message: message! }
+    : { code: 'type', message: `${property} must be an object or a list of objects.` };
+}

@@ -1,0 +1,55 @@
+import {
+  CLAIM,
+  claimDecider,
+  creditDefinitionKind,
+  customerKind,
+  documentDecider,
+  featureKind,
+  meterKind,
+  planKind,
+  priceKind,
+  unitKind,
+} from '#libs/catalog';
+import type {
+  Attributes,
+  ClaimCommand,
+  ClaimEvent,
+  ClaimState,
+  Document,
+  DocumentCommand,
+  DocumentEvent,
+  DocumentKind,
+} from '#libs/catalog';
+import type { StreamKind } from '../stream-kind.js';
+
+/** A kind of catalogue object as the writer knows it, with its rules beside. */
+export interface CatalogKind<A extends Attributes, Name extends string = string> extends StreamKind<
+  Document<A> | null,
+  DocumentCommand<A>,
+  DocumentEvent<A, Name>
+> {
+  readonly document: DocumentKind<A, Name>;
+}
+
+const catalogKind = <A extends Attributes, Name extends string>(
+  document: DocumentKind<A, Name>,
+): CatalogKind<A, Name> => ({
+  category: document.category,
+  decider: documentDecider(document),
+  schemaVersion: 1,
+  document,
+});
+
+export const units = catalogKind(unitKind);
+export const meters = catalogKind(meterKind);
+export const features = catalogKind(featureKind);
+export const plans = catalogKind(planKind);
+export const prices = catalogKind(priceKind);
+export const customers = catalogKind(customerKind);
+export const creditDefinitions = catalogKind(creditDefinitionKind);
+
+export const claims: StreamKind<ClaimState, ClaimCommand, ClaimEvent> = {
+  category: CLAIM,
+  decider: claimDecider,
+  schemaVersion: 1,
+};

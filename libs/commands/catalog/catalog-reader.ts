@@ -1,0 +1,202 @@
+import { LRUCache } from 'lru-cache';
+import { claimId, currencyUnit } from '#libs/catalog';
+import type {
+  Attributes,
+  ClaimedThing,
+  CreditDefinition,
+  Customer,
+  Document,
+  Feature,
+  Meter,
+  Plan,
+  Price,
+  PriceComponent,
+  Unit,
+} from '#libs/catalog';
+import type { DomainEvent } from '#libs/kernel';
+import type { StreamKind, StreamWriter } from '../stream-kind.js';
+import {
+  claims,
+  creditDefinitions,
+  customers,
+  features,
+  meters,
+  plans,
+  prices,
+  units,
+} from './catalog-kinds.js';
+
+/** At once when it is known, else later. Await it either way. */
+export type Lookup<T> = T | null | Promise<T | null>;
+
+export interface ComponentOfPrice {
+  readonly component: PriceComponent;
+  readonly price: Document<Price>;
+}
+
+/**
+ * Lookups in the catalogue for decisions: from memory, at most {@link MAX_AGE} behind what other processes wrote and never
+ * behind this one. Null: nothing exists under that name (always looked up again). Archived objects are answered too.
+ */
+export interface CatalogReader {
+  unit(tenant: string, code: string): Lookup<Document<Unit>>;
+  meter(tenant: string, id: string): Lookup<Document<Meter>>;
+  meterByEventName(tenant: string, eventName: string): Lookup<Document<Meter>>;
+  feature(tenant: string, id: string): Lookup<Document<Feature>>;
+  featureBySlug(tenant: string, slug: string): Lookup<Document<Feature>>;
+  plan(tenant: string, id: string): Lookup<Document<Plan>>;
+  price(tenant: string, id: string): Lookup<Document<Price>>;
+  /** A component by its own id, whatever price it stands in. */
+  component(tenant: string, id: string): Lookup<ComponentOfPrice>;
+  definition(tenant: string, id: string): Lookup<Document<CreditDefinition>>;
+  customer(tenant: string, id: string): Lookup<Document<Customer>>;
+  customerByExternalId(tenant: string, externalId: string): Lookup<Document<Customer>>;
+  /** Takes in what this process has just written, so that its next lookup sees it. */
+  remember<State, Command, Event extends DomainEvent>(
+    kind: StreamKind<State, Command, Event>,
+    tenant: string,
+    id: string,
+    state: State,
+    revision: number,
+  ): void;
+}
+
+/** Milliseconds that an answer may be behind another process. */
+export const MAX_AGE = 1000;
+/** Milliseconds after which a value in use is looked up again in the background. */
+const REFRESH_AFTER = MAX_AGE / 2;
+
+interface Known {
+  readonly state: unknown;
+  readonly revision: number;
+  /** Milliseconds of the monotonic clock at which the log was asked. */
+  readonly readAt: number;
+}
+
+export interface CatalogReaderOptions {
+  readonly writer: StreamWriter;
+  /** Milliseconds that only ever grow, from any start. */
+  readonly monotonic: () => number;
+  /** Customers (and their external ids) kept in memory. */
+  readonly maxCustomers?: number;
+  /** Other objects kept in memory. */
+  readonly maxOthers?: number;
+}
+
+export function createCatalogReader(options: CatalogReaderOptions): CatalogReader {
+  const { writer, monotonic, maxCustomers = 200_000, maxOthers = 50_000 } = options;
+  const customerCache = new LRUCache<string, Known>({ max: maxCustomers });
+  const otherCache = new LRUCache<string, Known>({ max: maxOthers });
+  const loading = new Map<string, Promise<unknown>>();
+
+  const isCustomer = (category: string, id: string): boolean =>
+    category === customers.category || id.startsWith('externalCustomerId:');
+  const cacheOf = (category: string, id: string): LRUCache<string, Known> =>
+    isCustomer(category, id) ? customerCache : otherCache;
+
+  function keep(category: string, tenant: string, id: string, known: Known): void {
+    const cache = cacheOf(category, id);
+    const key = `${category}-${tenant}_${id}`;
+    // what is free now may be taken in a moment
+    if ((known.state as { readonly owner?: unknown } | null)?.owner === null) cache.delete(key);
+    // a read that was under way during a write must not undo it
+    else if (known.revision >= (cache.get(key)?.revision ?? 0)) cache.set(key, known);
+  }
+
+  function load<State, Command, Event extends DomainEvent>(
+    kind: StreamKind<State, Command, Event>,
+    tenant: string,
+    id: string,
+    key: string,
+  ): Promise<State> {
+    const running = loading.get(key);
+    if (running) return running as Promise<State>;
+    const readAt = monotonic();
+    const promise = writer
+      .read(kind, tenant, id, 0)
+      .then(({ state, revision }) => {
+        if (revision >= 0) keep(kind.category, tenant, id, { state, revision, readAt });
+        return state;
+      })
+      .finally(() => loading.delete(key));
+    loading.set(key, promise);
+    return promise;
+  }
+
+  function look<State, Command, Event extends DomainEvent>(
+    kind: StreamKind<State, Command, Event>,
+    tenant: string,
+    id: string,
+  ): State | Promise<State> {
+    const key = `${kind.category}-${tenant}_${id}`;
+    const known = cacheOf(kind.category, id).get(key);
+    if (!known) return load(kind, tenant, id, key);
+    const age = monotonic() - known.readAt;
+    if (age >= MAX_AGE) return load(kind, tenant, id, key);
+    // the next lookup that finds the value too old is told of a failure; this one need not wait for it
+    if (age >= REFRESH_AFTER) load(kind, tenant, id, key).catch(() => undefined);
+    return known.state as State;
+  }
+
+  const document =
+    <A extends Attributes, Command, Event extends DomainEvent>(
+      kind: StreamKind<Document<A> | null, Command, Event>,
+    ) =>
+    (tenant: string, id: string): Lookup<Document<A>> =>
+      look(kind, tenant, id);
+
+  const meter = document(meters);
+  const feature = document(features);
+  const price = document(prices);
+  const customer = document(customers);
+  const storedUnit = document(units);
+
+  /** The owner of a claimed value, if it really holds it. */
+  function owner<T>(
+    what: ClaimedThing,
+    tenant: string,
+    value: string,
+    find: (id: string) => Lookup<T>,
+  ): Lookup<T> {
+    return follow(look(claims, tenant, claimId(what, value)), (claim) =>
+      claim.owner === null ? null : find(claim.owner),
+    );
+  }
+
+  return {
+    meter,
+    feature,
+    price,
+    customer,
+    plan: document(plans),
+    definition: document(creditDefinitions),
+    unit: (tenant, code) => currencyUnit(code) ?? storedUnit(tenant, code),
+    meterByEventName: (tenant, eventName) =>
+      owner('eventName', tenant, eventName, (id) =>
+        follow(meter(tenant, id), (found) => (found?.attributes.eventName === eventName ? found : null)),
+      ),
+    featureBySlug: (tenant, slug) =>
+      owner('featureSlug', tenant, slug, (id) =>
+        follow(feature(tenant, id), (found) => (found?.attributes.slug === slug ? found : null)),
+      ),
+    component: (tenant, id) =>
+      owner('priceComponent', tenant, id, (priceId) =>
+        follow(price(tenant, priceId), (found) => {
+          const component = found?.attributes.pricingData.components.find((candidate) => candidate.id === id);
+          return found && component ? { component, price: found } : null;
+        }),
+      ),
+    customerByExternalId: (tenant, externalId) =>
+      owner('externalCustomerId', tenant, externalId, (id) =>
+        follow(customer(tenant, id), (found) =>
+          found?.attributes.externalCustomerId === externalId ? found : null,
+        ),
+      ),
+    remember: (kind, tenant, id, state, revision) =>
+      keep(kind.category, tenant, id, { state, revision, readAt: monotonic() }),
+  };
+}
+
+/** Goes on at once with what is known, and later with what is not. */
+const follow = <A, B>(value: A | Promise<A>, next: (value: A) => B | Promise<B>): B | Promise<B> =>
+  value instanceof Promise ? value.then(next) : next(value);

@@ -1,0 +1,138 @@
+import { Inject } from '@nestjs/common';
+import { Command, CommandHandler } from '@nestjs/cqrs';
+import type { ICommandHandler } from '@nestjs/cqrs';
+import type { Feature, Meter, Plan, Price, Unit } from '#libs/catalog';
+import type { CommandContext } from '../stream-kind.js';
+import { CATALOG_PORTS } from './catalog-writer.js';
+import type { CatalogPorts, DocumentWritten } from './catalog-writer.js';
+import { createFeature } from './features.js';
+import type { FeatureInput } from './features.js';
+import { archiveMeter, createMeter, updateMeter } from './meters.js';
+import type { MeterChanges, MeterInput } from './meters.js';
+import { createPlan, createPrice } from './prices.js';
+import type { PlanInput, PriceInput } from './prices.js';
+import { createUnit } from './units.js';
+import type { UnitInput } from './units.js';
+
+export class CreateUnit extends Command<DocumentWritten<Unit>> {
+  constructor(
+    readonly context: CommandContext,
+    readonly input: UnitInput,
+  ) {
+    super();
+  }
+}
+
+export class CreateMeter extends Command<DocumentWritten<Meter>> {
+  constructor(
+    readonly context: CommandContext,
+    readonly input: MeterInput,
+  ) {
+    super();
+  }
+}
+
+export class UpdateMeter extends Command<DocumentWritten<Meter>> {
+  constructor(
+    readonly context: CommandContext,
+    readonly id: string,
+    readonly input: MeterChanges,
+  ) {
+    super();
+  }
+}
+
+export class ArchiveMeter extends Command<DocumentWritten<Meter>> {
+  constructor(
+    readonly context: CommandContext,
+    readonly id: string,
+  ) {
+    super();
+  }
+}
+
+export class CreateFeature extends Command<DocumentWritten<Feature>> {
+  constructor(
+    readonly context: CommandContext,
+    readonly input: FeatureInput,
+  ) {
+    super();
+  }
+}
+
+export class CreatePlan extends Command<DocumentWritten<Plan>> {
+  constructor(
+    readonly context: CommandContext,
+    readonly input: PlanInput,
+  ) {
+    super();
+  }
+}
+
+export class CreatePrice extends Command<DocumentWritten<Price>> {
+  constructor(
+    readonly context: CommandContext,
+    readonly input: PriceInput,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(CreateUnit)
+export class CreateUnitHandler implements ICommandHandler<CreateUnit> {
+  constructor(@Inject(CATALOG_PORTS) private readonly ports: CatalogPorts) {}
+
+  execute = ({ context, input }: CreateUnit) => createUnit(this.ports, context, input);
+}
+
+@CommandHandler(CreateMeter)
+export class CreateMeterHandler implements ICommandHandler<CreateMeter> {
+  constructor(@Inject(CATALOG_PORTS) private readonly ports: CatalogPorts) {}
+
+  execute = ({ context, input }: CreateMeter) => createMeter(this.ports, context, input);
+}
+
+@CommandHandler(UpdateMeter)
+export class UpdateMeterHandler implements ICommandHandler<UpdateMeter> {
+  constructor(@Inject(CATALOG_PORTS) private readonly ports: CatalogPorts) {}
+
+  execute = ({ context, id, input }: UpdateMeter) => updateMeter(this.ports, context, id, input);
+}
+
+@CommandHandler(ArchiveMeter)
+export class ArchiveMeterHandler implements ICommandHandler<ArchiveMeter> {
+  constructor(@Inject(CATALOG_PORTS) private readonly ports: CatalogPorts) {}
+
+  execute = ({ context, id }: ArchiveMeter) => archiveMeter(this.ports, context, id);
+}
+
+@CommandHandler(CreateFeature)
+export class CreateFeatureHandler implements ICommandHandler<CreateFeature> {
+  constructor(@Inject(CATALOG_PORTS) private readonly ports: CatalogPorts) {}
+
+  execute = ({ context, input }: CreateFeature) => createFeature(this.ports, context, input);
+}
+
+@CommandHandler(CreatePlan)
+export class CreatePlanHandler implements ICommandHandler<CreatePlan> {
+  constructor(@Inject(CATALOG_PORTS) private readonly ports: CatalogPorts) {}
+
+  execute = ({ context, input }: CreatePlan) => createPlan(this.ports, context, input);
+}
+
+@CommandHandler(CreatePrice)
+export class CreatePriceHandler implements ICommandHandler<CreatePrice> {
+  constructor(@Inject(CATALOG_PORTS) private readonly ports: CatalogPorts) {}
+
+  execute = ({ context, input }: CreatePrice) => createPrice(this.ports, context, input);
+}
+
+export const catalogHandlers = [
+  CreateUnitHandler,
+  CreateMeterHandler,
+  UpdateMeterHandler,
+  ArchiveMeterHandler,
+  CreateFeatureHandler,
+  CreatePlanHandler,
+  CreatePriceHandler,
+];

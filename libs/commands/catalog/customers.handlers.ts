@@ -1,0 +1,142 @@
+import { Inject } from '@nestjs/common';
+import { Command, CommandHandler } from '@nestjs/cqrs';
+import type { ICommandHandler } from '@nestjs/cqrs';
+import type { Changes, Customer, Metadata } from '#libs/catalog';
+import { chooseId } from '../ids.js';
+import type { CommandContext } from '../stream-kind.js';
+import { customers } from './catalog-kinds.js';
+import { CATALOG_PORTS, claim, createDocument, release, updateDocument } from './catalog-writer.js';
+import type { CatalogPorts, DocumentWritten } from './catalog-writer.js';
+
+/** Members as the caller sends them; null counts as left out. */
+export type CustomerInput = {
+  readonly id?: string | undefined;
+  readonly externalCustomerId?: string | undefined;
+  readonly name: string;
+  readonly email?: string | undefined;
+  readonly businessName?: string | undefined;
+  readonly taxId?: string | undefined;
+  readonly timezone?: string | undefined;
+  readonly preferredCurrency?: string | undefined;
+  readonly metadata?: Metadata | undefined;
+};
+
+/** Members to change; null unsets. */
+export type CustomerChanges = Changes<Omit<CustomerInput, 'id'>>;
+
+export class CreateCustomer extends Command<DocumentWritten<Customer>> {
+  constructor(
+    readonly context: CommandContext,
+    readonly input: CustomerInput,
+  ) {
+    super();
+  }
+}
+
+export class UpdateCustomer extends Command<DocumentWritten<Customer>> {
+  constructor(
+    readonly context: CommandContext,
+    readonly id: string,
+    readonly input: CustomerChanges,
+  ) {
+    super();
+  }
+}
+
+/** Claims the external id, then writes the customer. */
+export async function createCustomer(
+  ports: CatalogPorts,
+  context: CommandContext,
+  input: CustomerInput,
+): Promise<DocumentWritten<Customer>> {
+  const operation = 'customers.create';
+  const { id: given, ...attributes } = input;
+  const id = chooseId(ports.newId, 'cus', {
+    given: given ?? undefined,
+    tenant: context.tenant,
+    operation,
+    key: context.idempotencyKey,
+  });
+  const externalId = input.externalCustomerId ?? undefined;
+  const prepare = async (): Promise<void> => {
+    if (externalId !== undefined) await claimExternalId(ports, context, externalId, id);
+  };
+  return createDocument(ports, customers, { context, operation, id, input, attributes, prepare });
+}
+
+/** Claims a new external id before the change and gives the old one back after it. */
+export async function updateCustomer(
+  ports: CatalogPorts,
+  context: CommandContext,
+  id: string,
+  input: CustomerChanges,
+): Promise<DocumentWritten<Customer>> {
+  const operation = 'customers.update';
+  const write = (): Promise<DocumentWritten<Customer>> =>
+    updateDocument(ports, customers, { context, operation, id, input, changes: input });
+  if (input.externalCustomerId === undefined) return write();
+
+  const before = await currentExternalId(ports, context, id);
+  // a customer that does not exist claims nothing: the write refuses it
+  if (input.externalCustomerId !== null && before.exists)
+    await claimExternalId(ports, context, input.externalCustomerId, id);
+  const written = await write();
+  if (before.externalId !== undefined) await releaseUnused(ports, context, before.externalId, id);
+  return written;
+}
+
+/** Gives an external id back unless the customer, asked again, still or again has it. */
+async function releaseUnused(
+  ports: CatalogPorts,
+  context: CommandContext,
+  externalId: string,
+  id: string,
+): Promise<void> {
+  if ((await currentExternalId(ports, context, id)).externalId === externalId) return;
+  await release(ports, context, { what: 'externalCustomerId', value: externalId, owner: id });
+  // another update may have gone back to it in between
+  if ((await currentExternalId(ports, context, id)).externalId === externalId)
+    await claimExternalId(ports, context, externalId, id);
+}
+
+async function currentExternalId(
+  { writer }: CatalogPorts,
+  { tenant }: CommandContext,
+  id: string,
+): Promise<{ readonly exists: boolean; readonly externalId: string | undefined }> {
+  const { state } = await writer.read(customers, tenant, id, 0);
+  return { exists: state !== null, externalId: state?.attributes.externalCustomerId };
+}
+
+const claimExternalId = (
+  ports: CatalogPorts,
+  context: CommandContext,
+  externalId: string,
+  id: string,
+): Promise<void> =>
+  claim(ports, context, {
+    what: 'externalCustomerId',
+    value: externalId,
+    owner: id,
+    taken: {
+      code: 'external_id_taken',
+      detail: `The external id ${JSON.stringify(externalId)} belongs to another customer.`,
+    },
+    holds: async (owner) => (await currentExternalId(ports, context, owner)).externalId === externalId,
+  });
+
+@CommandHandler(CreateCustomer)
+export class CreateCustomerHandler implements ICommandHandler<CreateCustomer> {
+  constructor(@Inject(CATALOG_PORTS) private readonly ports: CatalogPorts) {}
+
+  execute = ({ context, input }: CreateCustomer) => createCustomer(this.ports, context, input);
+}
+
+@CommandHandler(UpdateCustomer)
+export class UpdateCustomerHandler implements ICommandHandler<UpdateCustomer> {
+  constructor(@Inject(CATALOG_PORTS) private readonly ports: CatalogPorts) {}
+
+  execute = ({ context, id, input }: UpdateCustomer) => updateCustomer(this.ports, context, id, input);
+}
+
+export const customerHandlers = [CreateCustomerHandler, UpdateCustomerHandler];

@@ -1,0 +1,50 @@
+import {
+  ACCOUNT_SNAPSHOT_VERSION,
+  CREDIT_SCHEMA_VERSION,
+  creditAccount,
+  dueFacts,
+  snapshotOf,
+  stateFromSnapshot,
+  type AccountState,
+  type CreditCommand,
+  type CreditEvent,
+} from '#libs/credits';
+import type { StreamKind } from '../stream-kind.js';
+
+export type AccountKind = StreamKind<AccountState, CreditCommand, CreditEvent>;
+
+/** Events between two snapshots of an account: the most a cold load folds. */
+const SNAPSHOT_EVERY = 500;
+
+/**
+ * The credit account's streams: one per customer, named by the customer's id.
+ * @param expiryGrace ms by which the recording of expiries is delayed, so that late usage can still draw
+ */
+export function accountKind(expiryGrace: number): AccountKind {
+  return {
+    category: 'creditAccount',
+    decider: creditAccount,
+    settle: (state, now) => dueFacts(state, now, expiryGrace),
+    schemaVersion: CREDIT_SCHEMA_VERSION,
+    effectiveAt: effectiveAtOf,
+    weight: weightOf,
+    snapshots: {
+      version: ACCOUNT_SNAPSHOT_VERSION,
+      every: SNAPSHOT_EVERY,
+      of: snapshotOf,
+      from: stateFromSnapshot,
+    },
+  };
+}
+
+function effectiveAtOf({ data }: CreditEvent): string | undefined {
+  if ('effectiveAt' in data) return data.effectiveAt;
+  if ('expiredAt' in data) return data.expiredAt;
+  return 'activatedAt' in data ? data.activatedAt : undefined;
+}
+
+function weightOf({ units, ended, uniquenessKeys }: AccountState): number {
+  let weight = ended.size + uniquenessKeys.size;
+  for (const { grants, debts } of units.values()) weight += grants.length + debts.length;
+  return weight;
+}

@@ -1,0 +1,63 @@
+import { Problem, type Instant } from '#libs/kernel';
+import type { EventStore } from '#libs/event-store';
+import { claimId, type ClaimCommand, type Customer, type Document } from '#libs/catalog';
+import { claims } from '../catalog/catalog-kinds.js';
+import type { CatalogReader } from '../catalog/catalog-reader.js';
+import type { NewId } from '../ids.js';
+import type { CommandContext, StreamWriter } from '../stream-kind.js';
+import type { AccountKind } from './account.js';
+
+/** What the commands on credit accounts work with. */
+export interface CreditsDeps {
+  readonly writer: StreamWriter;
+  /** To read recorded facts back; nothing is appended but through the writer. */
+  readonly eventStore: EventStore;
+  readonly catalog: CatalogReader;
+  readonly newId: NewId;
+  readonly account: AccountKind;
+  /** The environment's now. */
+  readonly now: (tenant: string) => Instant;
+  /** How far back (ms) usage is accepted. */
+  readonly maxEventAge: number;
+  /** The customer that holds a grant, looked up as of now; null when no grant has this id. */
+  readonly locateGrant: (tenant: string, grantId: string) => Promise<{ customerId: string } | null>;
+  /** Customers of the tenant with something due at an instant, a page of them after `after`, in order of their ids. */
+  readonly customersDue: (tenant: string, at: Instant, after: string | null) => Promise<readonly string[]>;
+}
+
+export interface CustomerRef {
+  readonly id: string;
+  /** The id is the caller's own (`externalCustomerId`). */
+  readonly external: boolean;
+}
+
+/** Makes a grant id of the caller's own unique in the tenant. @throws Problem `already_exists` when another customer has it */
+export async function claimGrantId(
+  { writer }: CreditsDeps,
+  context: CommandContext,
+  grantId: string,
+  customerId: string,
+): Promise<void> {
+  await writer.execute(claims, claimId('grant', grantId), {
+    context: { ...context, idempotencyKey: undefined },
+    operation: 'grants.claim',
+    input: {},
+    command: (now): ClaimCommand => ({
+      type: 'Claim',
+      owner: customerId,
+      now,
+      taken: { code: 'already_exists', detail: `There is a grant ${grantId} of another customer.` },
+    }),
+  });
+}
+
+/** @throws Problem `customer_not_found` */
+export async function resolveCustomer(
+  { catalog }: CreditsDeps,
+  tenant: string,
+  { id, external }: CustomerRef,
+): Promise<Document<Customer>> {
+  const customer = await (external ? catalog.customerByExternalId(tenant, id) : catalog.customer(tenant, id));
+  if (!customer) throw new Problem('customer_not_found', `There is no customer ${JSON.stringify(id)}.`);
+  return customer;
+}

@@ -1,0 +1,65 @@
+import { readInstant } from '#libs/kernel';
+import { findGrant, type AccountState, type CreditEvent, type GrantIssued } from '#libs/credits';
+import type { RecordedEvent } from '#libs/event-store';
+import { streamName } from '../stream-kind.js';
+import type { CreditsDeps } from './deps.js';
+
+/** The command that issued a grant, read back from the log: its own events and the fingerprint of its input. */
+export interface IssuingCommand {
+  readonly events: readonly CreditEvent[];
+  readonly fingerprint: unknown;
+  readonly position: bigint;
+  readonly recordedAt: number;
+  readonly replayed: boolean;
+}
+
+/** @param grantId of a grant, or of an access schedule; null where the account has none of that id */
+export async function issuingCommand(
+  deps: CreditsDeps,
+  tenant: string,
+  customerId: string,
+  grantId: string,
+): Promise<IssuingCommand | null> {
+  const { state } = await deps.writer.read(deps.account, tenant, customerId);
+  const revision = issuedAt(state, grantId) ?? issuedAt(state, `${grantId}.1`);
+  if (revision === undefined) return null;
+  const recorded: RecordedEvent[] = [];
+  for await (const event of deps.eventStore.readStream(
+    streamName(deps.account.category, tenant, customerId),
+    revision,
+  )) {
+    // the first event of a command carries its fingerprint; what time made due is nobody's command
+    if (
+      recorded.length > 0 &&
+      (event.metadata['fingerprint'] !== undefined || event.metadata['actor'] === 'time')
+    )
+      break;
+    recorded.push(event);
+  }
+  const first = recorded[0]!;
+  return {
+    events: recorded.map(({ type, data }) => ({ type, data }) as unknown as CreditEvent),
+    fingerprint: first.metadata['fingerprint'],
+    position: recorded.at(-1)!.position,
+    recordedAt: readInstant(String(first.metadata['recordedAt'])),
+    replayed: false,
+  };
+}
+
+/** The fact that issued one grant. */
+export async function issuedFact(
+  deps: CreditsDeps,
+  tenant: string,
+  customerId: string,
+  revision: number,
+): Promise<GrantIssued> {
+  for await (const { data } of deps.eventStore.readStream(
+    streamName(deps.account.category, tenant, customerId),
+    revision,
+  ))
+    return data as unknown as GrantIssued;
+  throw new Error(`no event at revision ${revision} of the account of ${customerId}`);
+}
+
+export const issuedAt = (state: AccountState, grantId: string): number | undefined =>
+  findGrant(state, grantId)?.issued ?? state.ended.get(grantId)?.issued;

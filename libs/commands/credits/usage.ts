@@ -1,0 +1,222 @@
+import {
+  formatAmount,
+  formatInstant,
+  parseAmount,
+  parseInstant,
+  Problem,
+  type Instant,
+  type Issue,
+  type Json,
+} from '#libs/kernel';
+import { draws, type Document, type Meter } from '#libs/catalog';
+import {
+  consumptionAmong,
+  consumptionAnswer,
+  usageAnswer,
+  type ConsumptionAnswer,
+  type CreditCommand,
+  type CreditEvent,
+  type StoredUsage,
+  type UsageAnswer,
+} from '#libs/credits';
+import type { CommandContext, Written } from '../stream-kind.js';
+import { acceptedTime, debtLimitOf, meterUnit, rate } from './consume.js';
+import { resolveCustomer, type CreditsDeps } from './deps.js';
+import { issue, unacceptable } from './grants.js';
+
+/** One usage event, its shape checked. */
+export interface UsageRequest {
+  readonly eventName: string;
+  /** Exactly one of the two says whose usage it is. */
+  readonly customerId?: string;
+  readonly extCustomerId?: string;
+  /** Exactly one of the two, unless the meter takes its value from a property or only counts. */
+  readonly eventValue?: string | number;
+  readonly eventString?: string;
+  readonly eventTimestamp?: string;
+  readonly idempotencyKey?: string;
+  readonly properties?: Readonly<Record<string, Json>>;
+}
+
+export interface IngestedUsage {
+  readonly body: {
+    readonly event: UsageAnswer;
+    readonly deduplicated: boolean;
+    readonly consumption: ConsumptionAnswer | null;
+  };
+  readonly position: bigint;
+  readonly replayed: boolean;
+}
+
+/**
+ * Takes in usage events, each for itself: one that is not acceptable leaves the others alone.
+ * One customer's events take effect in the order given.
+ * @returns for each event what it did, or the Problem that it met
+ */
+export async function ingestUsage(
+  deps: CreditsDeps,
+  context: CommandContext,
+  requests: readonly UsageRequest[],
+): Promise<readonly (IngestedUsage | Problem)[]> {
+  const prepared = await Promise.all(
+    requests.map((request) => prepare(deps, context, request).catch((error: unknown) => problemOf(error))),
+  );
+  // the writer keeps the order in which it is asked, so nothing may be awaited in between
+  const written = prepared.map((usage) =>
+    usage instanceof Problem ? usage : deps.writer.execute(deps.account, usage.customerId, usage.request),
+  );
+  return Promise.all(
+    written.map(async (pending, index) => {
+      const usage = prepared[index]!;
+      if (usage instanceof Problem) return usage;
+      try {
+        return ingested(usage.customerId, await (pending as Promise<Written<unknown, CreditEvent>>));
+      } catch (error) {
+        return problemOf(error);
+      }
+    }),
+  );
+}
+
+const problemOf = (error: unknown): Problem => {
+  if (error instanceof Problem) return error;
+  throw error;
+};
+
+async function prepare(deps: CreditsDeps, context: CommandContext, request: UsageRequest) {
+  const { tenant } = context;
+  const customer = await resolveCustomer(deps, tenant, {
+    id: request.customerId ?? request.extCustomerId!,
+    external: request.customerId === undefined,
+  });
+  const meter = await deps.catalog.meterByEventName(tenant, request.eventName);
+  if (!meter)
+    throw new Problem('unknown_event_name', `No meter counts ${JSON.stringify(request.eventName)}.`, [
+      issue('/eventName', 'unknown_event_name', 'no meter counts this event'),
+    ]);
+  const command = draws(meter.attributes)
+    ? await drawingCommand(deps, tenant, request, meter)
+    : measuringCommand(deps, request, meter);
+  const { idempotencyKey } = request;
+  const eventId = deps.newId('evt');
+  return {
+    customerId: customer.id,
+    request: {
+      context: { ...context, idempotencyKey },
+      operation: 'events',
+      input: request as unknown as Readonly<Record<string, Json>>,
+      command: (now: Instant) => command(now, eventId),
+    },
+  };
+}
+
+async function drawingCommand(
+  deps: CreditsDeps,
+  tenant: string,
+  request: UsageRequest,
+  meter: Document<Meter>,
+) {
+  const { unit } = await meterUnit(deps.catalog, tenant, meter);
+  const issues: Issue[] = [];
+  const value = drawnValue(request, meter, issues);
+  const rated = issues.length > 0 ? { amount: 0n } : rate(value, meter, unit, '/eventValue', issues);
+  const debtLimit = debtLimitOf(undefined, meter, unit, issues);
+  if (issues.length > 0) throw unacceptable(issues);
+  const { attributes } = meter;
+  const context = { meterId: meter.id, ...stringProperties(request.properties) };
+  const at = request.eventTimestamp === undefined ? undefined : parseInstant(request.eventTimestamp)!;
+  return (now: Instant, eventId: string): CreditCommand => ({
+    type: 'Consume',
+    now,
+    consumptionId: `con${eventId.slice(eventId.indexOf('_'))}`,
+    unit: unit.id,
+    ...rated,
+    onShortage: attributes.onShortage,
+    ...(debtLimit === undefined ? {} : { debtLimit }),
+    effectiveAt: acceptedTime(at ?? now, now, deps.maxEventAge, '/eventTimestamp'),
+    context,
+    usage: storedUsage(request, meter, eventId),
+  });
+}
+
+/** What a drawing meter multiplies by its rate. */
+function drawnValue(
+  { eventValue, properties }: UsageRequest,
+  meter: Document<Meter>,
+  issues: Issue[],
+): unknown {
+  const { aggregation, valueProperty } = meter.attributes;
+  if (aggregation === 'count') return '1';
+  if (eventValue !== undefined) return eventValue;
+  if (valueProperty !== undefined) {
+    const value = properties?.[valueProperty];
+    if (value === undefined)
+      issues.push(
+        issue(`/properties/${valueProperty}`, 'required', 'the meter takes its value from this property'),
+      );
+    return value;
+  }
+  issues.push(issue('/eventValue', 'required', 'a sum meter needs a number'));
+  return undefined;
+}
+
+function measuringCommand(deps: CreditsDeps, request: UsageRequest, meter: Document<Meter>) {
+  if (meter.archivedAt !== null) throw new Problem('meter_archived', `The meter ${meter.id} is archived.`);
+  if (request.eventValue !== undefined) {
+    const value = parseAmount(request.eventValue);
+    if (typeof value !== 'bigint')
+      throw unacceptable([issue('/eventValue', value, 'must be a decimal string or a whole number')]);
+  }
+  const at = request.eventTimestamp === undefined ? undefined : parseInstant(request.eventTimestamp)!;
+  return (now: Instant, eventId: string): CreditCommand => ({
+    type: 'RecordUsage',
+    now,
+    usage: storedUsage(request, meter, eventId),
+    effectiveAt: acceptedTime(at ?? now, now, deps.maxEventAge, '/eventTimestamp'),
+  });
+}
+
+function storedUsage(request: UsageRequest, meter: Document<Meter>, eventId: string): StoredUsage {
+  const { eventName, eventValue, eventString, idempotencyKey, properties } = request;
+  const value = eventValue === undefined ? undefined : parseAmount(eventValue);
+  return {
+    eventId,
+    eventName,
+    meterId: meter.id,
+    ...(typeof value === 'bigint' ? { value: formatAmount(value) } : {}),
+    ...(eventString === undefined ? {} : { text: eventString }),
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+    ...(properties === undefined ? {} : { properties }),
+  };
+}
+
+/** Specifiers match on strings; other property values are kept but match nothing. */
+function stringProperties(properties: UsageRequest['properties']): { properties?: Record<string, string> } {
+  if (properties === undefined) return {};
+  const strings = Object.entries(properties).filter(
+    (entry): entry is [string, string] => typeof entry[1] === 'string',
+  );
+  return strings.length === 0 ? {} : { properties: Object.fromEntries(strings) };
+}
+
+function ingested(
+  customerId: string,
+  { events, position, replayed, recordedAt }: Written<unknown, CreditEvent>,
+): IngestedUsage {
+  const drawn = consumptionAmong(events);
+  const recorded = drawn?.data.usage
+    ? { usage: drawn.data.usage, effectiveAt: drawn.data.effectiveAt }
+    : undefined;
+  const measured = events.find((event) => event.type === 'UsageRecorded')?.data;
+  const usage = recorded ?? measured;
+  if (!usage) throw new Error('a usage event left no fact');
+  return {
+    body: {
+      event: usageAnswer(customerId, usage, formatInstant(recordedAt)),
+      deduplicated: replayed,
+      consumption: drawn ? consumptionAnswer(customerId, drawn) : null,
+    },
+    position,
+    replayed,
+  };
+}

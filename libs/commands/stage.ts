@@ -1,0 +1,175 @@
+import { formatInstant, inCanonicalOrder, Problem, type DomainEvent, type Instant } from '#libs/kernel';
+import { chainEvent, type NewEvent } from '#libs/event-store';
+import { differingMembers } from './fingerprint.js';
+import type { AnyKind, PendingCommand, StreamEntry, StreamHead } from './stream-entry.js';
+import type { CommandContext } from './stream-kind.js';
+import type { Receipt } from './write-cache.js';
+
+/** What became of a command while its stream was staged; nothing of it holds before the append. */
+export type StagedOutcome = { readonly pending: PendingCommand } & (
+  | {
+      readonly did: 'write';
+      readonly events: readonly DomainEvent[];
+      readonly first: number;
+      readonly after: StreamHead;
+    }
+  | { readonly did: 'nothing'; readonly after: StreamHead }
+  | { readonly did: 'replay'; readonly receipt: Receipt }
+  /** The same key stands earlier in this very batch. */
+  | { readonly did: 'repeat'; readonly of: PendingCommand }
+  | { readonly did: 'refuse'; readonly problem: unknown }
+  /** The write cache must be asked again before this command can be decided. */
+  | { readonly did: 'look up' }
+);
+
+export interface StagedStream {
+  readonly entry: StreamEntry;
+  readonly expectedRevision: number;
+  readonly newEvents: readonly NewEvent[];
+  readonly outcomes: readonly StagedOutcome[];
+  /** Where the stream stands once the events are appended (its position is not known before). */
+  readonly head: StreamHead;
+  /** Commands that did not fit into one append. */
+  readonly rest: readonly PendingCommand[];
+}
+
+/** Keeps one append of one stream below what every store accepts. */
+const MAX_STAGED_BYTES = 600 * 1024;
+
+/**
+ * Settles what time has made due, then decides each command on the state the one before it left.
+ * Pure: the same entry, commands and time give the same events, ids included.
+ */
+export function stage(entry: StreamEntry, commands: readonly PendingCommand[], clock: Instant): StagedStream {
+  const { kind, name } = entry;
+  const now = Math.max(clock, entry.head.recordedAt);
+  const newEvents: NewEvent[] = [];
+  const outcomes: StagedOutcome[] = [];
+  const staged = new Map<string, PendingCommand>();
+  let head = entry.head;
+  let bytes = 0;
+
+  const record = (event: DomainEvent, context: CommandContext, command?: PendingCommand): void => {
+    const { event: stored, hash } = chainEvent({
+      stream: name,
+      previousHash: head.hash,
+      type: event.type,
+      data: event.data as Record<string, unknown>,
+      metadata: metadataOf(kind, event, context, now, command),
+    });
+    newEvents.push(stored);
+    bytes += stored.data.length + stored.metadata.length + 100;
+    head = {
+      ...head,
+      state: kind.decider.evolve(head.state, event),
+      revision: head.revision + 1,
+      hash,
+      recordedAt: now,
+    };
+  };
+
+  let settled = !kind.settle;
+  let taken = 0;
+  for (const pending of commands) {
+    if (bytes > MAX_STAGED_BYTES) break;
+    taken++;
+    const { commandId, request } = pending;
+    const before = commandId === null ? undefined : staged.get(commandId);
+    const outcome = before ? repeated(pending, before) : receiptOutcome(entry, pending);
+    if (outcome) {
+      outcomes.push(outcome);
+      continue;
+    }
+    if (!settled && request.settleFirst !== false) {
+      settled = true;
+      for (const event of kind.settle!(head.state, now)) record(event, { ...request.context, actor: 'time' });
+    }
+    const mark = { head, bytes, count: newEvents.length };
+    try {
+      // the caller is answered from the events as the log will give them back, to the byte
+      const events = kind.decider
+        .decide(request.command(now), head.state)
+        .map(({ type, data }) => ({ type, data: inCanonicalOrder(data) }));
+      // only the first event of a command carries the fingerprint
+      events.forEach((event, index) =>
+        record(event, request.context, index === 0 ? pending : { ...pending, fingerprint: '' }),
+      );
+      if (bytes - mark.bytes > MAX_STAGED_BYTES / 2)
+        throw new Problem('body_too_large', 'The command makes more than 300 KiB of events.');
+      if (events.length === 0) outcomes.push({ pending, did: 'nothing', after: head });
+      else outcomes.push({ pending, did: 'write', events, first: mark.head.revision + 1, after: head });
+      if (commandId !== null && events.length > 0) staged.set(commandId, pending);
+    } catch (problem) {
+      ({ head, bytes } = mark);
+      newEvents.length = mark.count;
+      outcomes.push({ pending, did: 'refuse', problem });
+    }
+  }
+  return {
+    entry,
+    expectedRevision: entry.head.revision,
+    newEvents,
+    outcomes,
+    head,
+    rest: commands.slice(taken),
+  };
+}
+
+/** What the key's earlier use makes of a command; undefined when the key is new. */
+function receiptOutcome(entry: StreamEntry, pending: PendingCommand): StagedOutcome | undefined {
+  const { commandId } = pending;
+  if (commandId === null) return undefined;
+  const own = entry.receipts.get(commandId) ?? pending.known.find(({ stream }) => stream === entry.name);
+  if (own) {
+    const problem = reuse(own.fingerprint, pending);
+    return problem ? { pending, did: 'refuse', problem } : { pending, did: 'replay', receipt: own };
+  }
+  const elsewhere = pending.known[0];
+  if (elsewhere) return { pending, did: 'refuse', problem: usedElsewhere(elsewhere.fingerprint, pending) };
+  return entry.forgotten > pending.lookedUpTo ? { pending, did: 'look up' } : undefined;
+}
+
+function repeated(pending: PendingCommand, of: PendingCommand): StagedOutcome {
+  const problem = reuse(of.fingerprint, pending);
+  return problem ? { pending, did: 'refuse', problem } : { pending, did: 'repeat', of };
+}
+
+function reuse(fingerprint: string, pending: PendingCommand): Problem | undefined {
+  const differing = differingMembers(fingerprint, pending.fingerprint);
+  return differing.length === 0 ? undefined : keyReused(differing);
+}
+
+const usedElsewhere = (fingerprint: string, pending: PendingCommand): Problem => {
+  const differing = differingMembers(fingerprint, pending.fingerprint);
+  return keyReused(differing.length === 0 ? ['customerId'] : differing);
+};
+
+const keyReused = (differing: readonly string[]): Problem =>
+  new Problem(
+    'idempotency_key_reused',
+    `The key was used before with another input; ${differing.join(', ')} ${differing.length === 1 ? 'differs' : 'differ'}.`,
+    differing.map((member) => ({
+      pointer: `/${member}`,
+      code: 'differs',
+      message: 'differs from the first use of the key',
+    })),
+  );
+
+function metadataOf(
+  kind: AnyKind,
+  event: DomainEvent,
+  { tenant, actor, correlationId }: CommandContext,
+  now: Instant,
+  command: PendingCommand | undefined,
+): Record<string, unknown> {
+  return {
+    actor,
+    commandId: command?.commandId ?? undefined,
+    correlationId,
+    effectiveAt: kind.effectiveAt?.(event),
+    fingerprint: command?.fingerprint === '' ? undefined : command?.fingerprint,
+    recordedAt: formatInstant(now),
+    schemaVersion: kind.schemaVersion,
+    tenant,
+  };
+}

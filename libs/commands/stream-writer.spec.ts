@@ -1,0 +1,192 @@
+import { describe, expect, it } from '@jest/globals';
+import { Problem, type Instant } from '#libs/kernel';
+import type { EventStore } from '#libs/event-store';
+import { createMemoryEventStore } from '#libs/event-store/memory';
+import { creditAccount, type AccountState, type CreditCommand, type CreditEvent } from '#libs/credits';
+import { accountKind } from './credits/account.js';
+import { createStreamWriter, type StreamWriterOptions } from './stream-writer.js';
+import type { CommandContext, CommandRequest } from './stream-kind.js';
+
+const NOW = Date.UTC(2026, 0, 1);
+const account = accountKind(0);
+const context = (idempotencyKey?: string): CommandContext => ({
+  tenant: 't',
+  actor: 'key_1',
+  correlationId: 'r1',
+  idempotencyKey,
+});
+
+const grant =
+  (id: string, amount: bigint): ((now: Instant) => CreditCommand) =>
+  (now) => ({
+    type: 'IssueGrants',
+    now,
+    grants: [
+      {
+        grantId: id,
+        unit: 'calls',
+        amount: amount * 10n ** 12n,
+        effectiveAt: now,
+        priority: 50,
+        category: 'promotional',
+        source: 'manual',
+        kind: 'prepaid',
+        scope: 'merchant',
+        costBasis: '0',
+      },
+    ],
+  });
+
+const consume =
+  (id: string, amount: bigint): ((now: Instant) => CreditCommand) =>
+  (now) => ({
+    type: 'Consume',
+    now,
+    consumptionId: id,
+    unit: 'calls',
+    amount: amount * 10n ** 12n,
+    onShortage: 'refuse',
+    effectiveAt: now,
+    context: {},
+  });
+
+const request = (
+  command: (now: Instant) => CreditCommand,
+  key?: string,
+  input: Record<string, string> = {},
+): CommandRequest<CreditCommand> => ({ context: context(key), operation: 'test', input, command });
+
+function given(options: Partial<StreamWriterOptions> = {}) {
+  const eventStore = options.eventStore ?? createMemoryEventStore();
+  const writer = createStreamWriter({ eventStore, clock: () => NOW, ...options });
+  return { eventStore, writer };
+}
+
+const remaining = (state: AccountState): bigint => (state.units.get('calls')?.balance ?? 0n) / 10n ** 12n;
+
+describe('the stream writer', () => {
+  it('coalesces commands of many streams into few appends and keeps the order of each stream', async () => {
+    const { writer } = given();
+    const ids = Array.from({ length: 20 }, (_, index) => `c${index}`);
+    await Promise.all(ids.map((id) => writer.execute(account, id, request(grant(`g-${id}`, 100n)))));
+    const consumed = await Promise.all(
+      Array.from({ length: 400 }, (_, n) =>
+        writer.execute(account, ids[n % 20]!, request(consume(`con${n}`, 1n))),
+      ),
+    );
+    expect(writer.stats.appends).toBeLessThan(10);
+    for (const id of ids) expect(remaining((await writer.read(account, 't', id)).state)).toBe(80n);
+    const revisions = consumed.filter((_, n) => n % 20 === 0).map(({ revision }) => revision);
+    expect(revisions).toEqual(Array.from({ length: 20 }, (_, n) => n + 1));
+  });
+
+  it('answers a key again from the log, also after a restart, and refuses it with another input', async () => {
+    const { writer, eventStore } = given();
+    await writer.execute(account, 'c', request(grant('g', 10n)));
+    const first = await writer.execute(account, 'c', request(consume('con1', 4n), 'k', { amount: '4' }));
+    const { writer: restarted } = given({ eventStore });
+    for (const again of [writer, restarted]) {
+      const replay = await again.execute(account, 'c', request(consume('con2', 4n), 'k', { amount: '4' }));
+      expect(replay).toMatchObject({ replayed: true, position: first.position, revision: first.revision });
+      expect(JSON.stringify(replay.events)).toBe(JSON.stringify(first.events));
+      const other = again.execute(
+        account,
+        'c',
+        request(consume('con3', 5n), 'k', { amount: '5', reference: 'x' }),
+      );
+      await expect(other).rejects.toMatchObject({
+        code: 'idempotency_key_reused',
+        detail: expect.stringContaining('amount, reference'),
+      });
+    }
+    expect(await eventStore.head()).toBe(2n);
+  });
+
+  it('lets exactly one of many simultaneous requests with one key take effect', async () => {
+    const { writer } = given();
+    await writer.execute(account, 'c', request(grant('g', 10n)));
+    const storm = await Promise.all(
+      Array.from({ length: 40 }, (_, n) =>
+        writer.execute(account, 'c', request(consume(`con${n}`, 1n), 'same')),
+      ),
+    );
+    expect(storm.filter(({ replayed }) => !replayed)).toHaveLength(1);
+    expect(new Set(storm.map(({ events }) => JSON.stringify(events))).size).toBe(1);
+    expect(remaining((await writer.read(account, 't', 'c')).state)).toBe(9n);
+  });
+
+  it('decides again after another writer was first, so that nothing is drawn twice', async () => {
+    const memory = createMemoryEventStore();
+    // what a network does: time passes between sending and appending
+    const eventStore: EventStore = {
+      ...memory,
+      append: async (batches) => {
+        await new Promise((resolve) => setImmediate(resolve));
+        return memory.append(batches);
+      },
+    };
+    const { writer: a } = given({ eventStore });
+    const { writer: b } = given({ eventStore });
+    await a.execute(account, 'c', request(grant('g', 100n)));
+    const writers = [a, b];
+    const outcomes = await Promise.all(
+      Array.from({ length: 300 }, (_, n) =>
+        writers[n % 2]!.execute(account, 'c', request(consume(`con${n}`, 1n), `k${n}`)),
+      ),
+    );
+    const accepted = outcomes.filter(({ events }) => events[0]?.type === 'CreditsConsumed');
+    expect(accepted).toHaveLength(100);
+    expect(a.stats.conflicts + b.stats.conflicts).toBeGreaterThan(0);
+    expect(remaining((await b.read(account, 't', 'c')).state)).toBe(0n);
+  });
+
+  it('does not refuse on a state that another writer has left behind', async () => {
+    const { writer: a, eventStore } = given();
+    const { writer: b } = given({ eventStore });
+    await a.execute(account, 'c', request(grant('g1', 1n)));
+    await b.execute(account, 'c', request(grant('g2', 1n)));
+    const revoked = await a.execute(
+      account,
+      'c',
+      request((now) => ({ type: 'RevokeGrant', now, grantId: 'g2' })),
+    );
+    expect(revoked.events[0]?.type).toBe('GrantVoided');
+    const missing = a.execute(
+      account,
+      'c',
+      request((now) => ({ type: 'RevokeGrant', now, grantId: 'nope' })),
+    );
+    await expect(missing).rejects.toBeInstanceOf(Problem);
+  });
+
+  it('never lets recorded time go back, whatever the clock does', async () => {
+    let now = NOW;
+    const { writer, eventStore } = given({ clock: () => now });
+    await writer.execute(account, 'c', request(grant('g', 10n)));
+    now -= 60_000;
+    await writer.execute(account, 'c', request(consume('con', 1n)));
+    const times: unknown[] = [];
+    for await (const { metadata } of eventStore.readStream('creditAccount-t_c'))
+      times.push(metadata['recordedAt']);
+    expect(times).toEqual([new Date(NOW).toISOString(), new Date(NOW).toISOString()]);
+  });
+
+  it('answers the commands that wait before it closes, and turns later ones away', async () => {
+    const { writer } = given();
+    const pending = writer.execute(account, 'c', request(grant('g', 10n)));
+    await writer.close();
+    await expect(pending).resolves.toMatchObject({ replayed: false });
+    await expect(writer.execute(account, 'c', request(grant('h', 1n)))).rejects.toMatchObject({
+      code: 'shutting_down',
+    });
+  });
+
+  it('folds the same state that the decider folds', async () => {
+    const { writer } = given();
+    const events: CreditEvent[] = [];
+    for (const command of [grant('g', 10n), consume('a', 3n), consume('b', 20n)])
+      events.push(...(await writer.execute(account, 'c', request(command))).events);
+    const state = events.reduce(creditAccount.evolve, creditAccount.initialState);
+    expect((await writer.read(account, 't', 'c')).state).toEqual(state);
+  });
+});

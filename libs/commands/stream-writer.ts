@@ -1,0 +1,472 @@
+import { LRUCache } from 'lru-cache';
+import { Problem, type Instant } from '#libs/kernel';
+import {
+  EventStoreUnavailable,
+  type AppendResult,
+  type EventStore,
+  type RecordedEvent,
+} from '#libs/event-store';
+import { fingerprintOf } from './fingerprint.js';
+import { stage, type StagedOutcome, type StagedStream } from './stage.js';
+import {
+  emptyEntry,
+  entryFromSnapshot,
+  foldRecorded,
+  forgetReceipts,
+  type AnyKind,
+  type AnyWritten,
+  type PendingCommand,
+  type StreamEntry,
+} from './stream-entry.js';
+import { streamName, type StreamWriter, type Written } from './stream-kind.js';
+import { noWriteCache, type Receipt, type WriteCache } from './write-cache.js';
+
+export interface StreamWriterOptions {
+  readonly eventStore: EventStore;
+  /** The environment's now. */
+  readonly clock: (tenant: string) => Instant;
+  readonly writeCache?: WriteCache;
+  /** Bound of what is kept in memory: about one unit for a grant or a receipt, 4 for a stream. Default 1,000,000. */
+  readonly maxWeight?: number;
+  /** Commands waiting at once before new ones are turned away. Default 20,000. */
+  readonly maxWaiting?: number;
+  /** Told of failures that no caller waits for, such as a snapshot that could not be stored. */
+  readonly onError?: (error: unknown) => void;
+}
+
+/** Counts since the start. */
+export interface WriterStats {
+  commands: number;
+  appends: number;
+  events: number;
+  conflicts: number;
+  replays: number;
+}
+
+export type ClosableStreamWriter = StreamWriter & {
+  readonly stats: Readonly<WriterStats>;
+  /** Turns new commands away, finishes those that wait. */
+  close(): Promise<void>;
+};
+
+/** Commands decided before one append. */
+const MAX_COMMANDS_PER_APPEND = 1000;
+/** Times a command is decided anew because somebody else wrote to its stream first. */
+const MAX_ATTEMPTS = 30;
+/** Pauses (ms) before an append whose outcome is unknown is sent again with the same ids. */
+const RESEND_AFTER = [50, 100, 250, 500, 1000, 2000];
+
+/**
+ * The write side of every stream: a mailbox per stream, one flush loop per process.
+ *
+ * Commands that arrive while an append is in flight wait and go out together in the next one, across streams.
+ * Loading what they need (snapshots, receipts, tails) runs beside the append. Whatever is answered without an append is
+ * first checked against the end of its stream, so an answer never comes from a state that another process has left behind.
+ */
+export function createStreamWriter(options: StreamWriterOptions): ClosableStreamWriter {
+  const {
+    eventStore,
+    clock,
+    writeCache = noWriteCache,
+    maxWeight = 1_000_000,
+    maxWaiting = 20_000,
+  } = options;
+  const onError = options.onError ?? (() => undefined);
+  const entries = new LRUCache<string, StreamEntry>({ maxSize: maxWeight });
+  /** Streams with commands in hand: they must not be loaded twice, whatever the LRU does. */
+  const active = new Map<string, StreamEntry>();
+  const ready = new Set<StreamEntry>();
+  const stats: WriterStats = { commands: 0, appends: 0, events: 0, conflicts: 0, replays: 0 };
+  let arrivals: PendingCommand[] = [];
+  /** Streams with commands on their way through loading: whoever comes later must not overtake them. */
+  const arriving = new Map<string, number>();
+  let waiting = 0;
+  let loading = false;
+  let flushing = false;
+  let closed = false;
+  let idle: (() => void) | null = null;
+
+  const entryOf = (name: string): StreamEntry | undefined => active.get(name) ?? entries.get(name);
+
+  function keep(entry: StreamEntry): void {
+    entries.set(entry.name, entry, {
+      size: 4 + entry.receipts.size + (entry.kind.weight?.(entry.head.state) ?? 1),
+    });
+    if (entry.queue.length === 0 && !ready.has(entry)) active.delete(entry.name);
+  }
+
+  // ---- arrival and loading -------------------------------------------------------------------------------------
+
+  function admit(pending: PendingCommand): void {
+    const entry = entryOf(pending.stream);
+    if (entry && pending.commandId === null && !arriving.has(pending.stream)) enqueue(entry, pending);
+    else {
+      arrivals.push(pending);
+      arriving.set(pending.stream, (arriving.get(pending.stream) ?? 0) + 1);
+      if (!loading) void loadArrivals();
+    }
+  }
+
+  function enqueue(entry: StreamEntry, pending: PendingCommand): void {
+    active.set(entry.name, entry);
+    entry.queue.push(pending);
+    ready.add(entry);
+    if (!flushing) {
+      flushing = true;
+      queueMicrotask(() => void flush());
+    }
+  }
+
+  async function loadArrivals(): Promise<void> {
+    loading = true;
+    await Promise.resolve(); // lets commands of the same turn travel together
+    while (arrivals.length > 0) {
+      const batch = arrivals;
+      arrivals = [];
+      try {
+        await load(batch);
+      } catch (error) {
+        for (const pending of batch) settleWith(() => pending.reject(unavailable(error)));
+      }
+      for (const { stream } of batch) {
+        const left = arriving.get(stream)! - 1;
+        if (left === 0) arriving.delete(stream);
+        else arriving.set(stream, left);
+      }
+    }
+    loading = false;
+  }
+
+  async function load(batch: readonly PendingCommand[]): Promise<void> {
+    const missing = new Map<string, { readonly kind: AnyKind; readonly commands: PendingCommand[] }>();
+    for (const pending of batch) {
+      const entry = entryOf(pending.stream);
+      if (entry) pending.lookedUpTo = entry.forgotten;
+      else {
+        const others = missing.get(pending.stream);
+        if (others) others.commands.push(pending);
+        else missing.set(pending.stream, { kind: pending.kind, commands: [pending] });
+      }
+    }
+    const keyed = batch.filter(({ commandId }) => commandId !== null);
+    const { snapshots, receipts } = await writeCache.load(
+      [...missing].filter(([, { kind }]) => kind.snapshots).map(([stream]) => stream),
+      keyed.map(({ request, commandId }) => ({ tenant: request.context.tenant, commandId: commandId! })),
+    );
+    if (receipts.length > 0)
+      for (const pending of keyed)
+        pending.known = receipts.filter(
+          (receipt) =>
+            receipt.commandId === pending.commandId && receipt.tenant === pending.request.context.tenant,
+        );
+    await Promise.all(
+      [...missing].map(async ([stream, { kind, commands }]) => {
+        const entry = entryFromSnapshot(stream, kind, snapshots.get(stream));
+        const forgottenWhenLoaded = entry.forgotten;
+        await readTail(entry);
+        if (!entryOf(stream)) entries.set(stream, entry, { size: 4 });
+        active.set(stream, entryOf(stream)!);
+        for (const pending of commands) pending.lookedUpTo = forgottenWhenLoaded;
+      }),
+    );
+    for (const pending of batch) {
+      const entry = entryOf(pending.stream);
+      if (entry) enqueue(entry, pending);
+      else admit(pending);
+    }
+  }
+
+  async function readTail(entry: StreamEntry): Promise<boolean> {
+    const before = entry.head.revision;
+    const askedAt = performance.now();
+    for await (const event of eventStore.readStream(entry.name, before + 1)) foldRecorded(entry, event);
+    entry.freshAt = Math.max(entry.freshAt, askedAt);
+    return entry.head.revision > before;
+  }
+
+  // ---- deciding and appending ----------------------------------------------------------------------------------
+
+  async function flush(): Promise<void> {
+    while (ready.size > 0) {
+      const staged = stageReady();
+      try {
+        await commit(staged);
+      } catch (error) {
+        for (const { entry, outcomes } of staged) {
+          entries.delete(entry.name);
+          active.delete(entry.name);
+          for (const { pending } of outcomes) settleWith(() => pending.reject(unavailable(error)));
+          for (const pending of entry.queue.splice(0)) admit(pending);
+          ready.delete(entry);
+        }
+      }
+    }
+    flushing = false;
+    if (waiting === 0) idle?.();
+  }
+
+  function stageReady(): StagedStream[] {
+    const staged: StagedStream[] = [];
+    let room = MAX_COMMANDS_PER_APPEND;
+    for (const entry of ready) {
+      if (room <= 0) break;
+      const commands = entry.queue.splice(0, room);
+      room -= commands.length;
+      try {
+        const stream = stage(entry, commands, clock(tenantOf(commands)));
+        entry.queue.unshift(...stream.rest);
+        staged.push(stream);
+      } catch (error) {
+        for (const pending of commands) settleWith(() => pending.reject(error));
+      }
+      if (entry.queue.length === 0) ready.delete(entry);
+    }
+    return staged;
+  }
+
+  async function commit(staged: readonly StagedStream[]): Promise<void> {
+    const writing = staged.filter(({ outcomes }) => outcomes.some(({ did }) => did === 'write'));
+    const results = writing.length === 0 ? [] : await append(writing);
+    const resultOf = new Map(writing.map((stream, index) => [stream, results[index]]));
+    await Promise.all(
+      staged.map(async (stream) => {
+        const result = resultOf.get(stream);
+        if (result?.outcome === 'appended') appended(stream, result);
+        else if (result?.outcome === 'conflict') {
+          stats.conflicts++;
+          await readTail(stream.entry);
+          again(stream);
+        } else if (stream.outcomes.every(({ did }) => did === 'replay' || did === 'look up')) answer(stream);
+        // a decision that writes nothing holds only if nobody else wrote meanwhile
+        else if (await readTail(stream.entry)) again(stream);
+        else answer(stream);
+        keep(stream.entry);
+      }),
+    );
+  }
+
+  async function append(streams: readonly StagedStream[]): Promise<readonly AppendResult[]> {
+    const batches = streams.map(({ entry, expectedRevision, newEvents }) => ({
+      stream: entry.name,
+      expectedRevision,
+      events: newEvents,
+    }));
+    stats.appends++;
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await eventStore.append(batches);
+      } catch (error) {
+        const pause = RESEND_AFTER[attempt];
+        if (!(error instanceof EventStoreUnavailable) || pause === undefined) throw error;
+        await new Promise((resolve) => setTimeout(resolve, pause));
+      }
+    }
+  }
+
+  function appended(stream: StagedStream, result: AppendResult & { outcome: 'appended' }): void {
+    const { entry, head, newEvents, expectedRevision } = stream;
+    stats.events += newEvents.length;
+    const position = result.positions.at(-1)!;
+    if (entry.head.revision < head.revision) entry.head = { ...head, position };
+    for (const outcome of stream.outcomes)
+      if (outcome.did === 'write' && outcome.pending.commandId !== null)
+        entry.receipts.set(outcome.pending.commandId, {
+          revision: outcome.first,
+          events: outcome.events.length,
+          fingerprint: outcome.pending.fingerprint,
+        });
+    answer(stream, (revision) => result.positions[revision - expectedRevision - 1] ?? position);
+    snapshot(entry);
+  }
+
+  function answer(stream: StagedStream, positionAt?: (revision: number) => bigint): void {
+    const { entry } = stream;
+    const written = new Map<PendingCommand, AnyWritten>();
+    for (const outcome of stream.outcomes) {
+      const { pending } = outcome;
+      switch (outcome.did) {
+        case 'write':
+        case 'nothing': {
+          const done = writtenNow(outcome, positionAt?.(outcome.after.revision) ?? entry.head.position);
+          written.set(pending, done);
+          settleWith(() => pending.resolve(done));
+          break;
+        }
+        case 'repeat': {
+          stats.replays++;
+          const first = written.get(outcome.of)!;
+          settleWith(() => pending.resolve({ ...first, replayed: true }));
+          break;
+        }
+        case 'replay':
+          stats.replays++;
+          replay(entry.name, entry.kind, outcome.receipt).then(
+            (done) => settleWith(() => pending.resolve(done)),
+            (error: unknown) => settleWith(() => pending.reject(unavailable(error))),
+          );
+          break;
+        case 'refuse':
+          settleWith(() => pending.reject(outcome.problem));
+          break;
+        case 'look up':
+          admit(pending);
+          break;
+      }
+    }
+  }
+
+  /** Decides again, in the same order and in front of what came later. */
+  function again(stream: StagedStream): void {
+    const { entry, outcomes } = stream;
+    const retried: PendingCommand[] = [];
+    for (const { pending } of outcomes) {
+      if (++pending.attempts < MAX_ATTEMPTS) retried.push(pending);
+      else
+        settleWith(() =>
+          pending.reject(new Problem('write_conflict', `Others kept writing to ${pending.stream}.`)),
+        );
+    }
+    entry.queue.unshift(...retried);
+    if (entry.queue.length > 0) {
+      active.set(entry.name, entry);
+      ready.add(entry);
+    }
+  }
+
+  async function replay(stream: string, kind: AnyKind, receipt: Receipt): Promise<AnyWritten> {
+    const recorded: RecordedEvent[] = [];
+    for await (const event of eventStore.readStream(stream, receipt.revision)) {
+      recorded.push(event);
+      if (recorded.length === receipt.events) break;
+    }
+    const last = recorded.at(-1);
+    if (last === undefined) throw new Error(`${stream} has no event at revision ${receipt.revision}`);
+    return {
+      events: recorded.map(({ type, data }) => ({ type, data })),
+      revision: last.revision,
+      position: last.position,
+      recordedAt: Date.parse(String(last.metadata['recordedAt'])),
+      replayed: true,
+      stateAfter: () => foldTo(stream, kind, last.revision),
+    };
+  }
+
+  async function foldTo(stream: string, kind: AnyKind, revision: number): Promise<unknown> {
+    const entry = emptyEntry(stream, kind);
+    for await (const event of eventStore.readStream(stream)) {
+      foldRecorded(entry, event);
+      if (event.revision === revision) break;
+    }
+    return entry.head.state;
+  }
+
+  // ---- snapshots -----------------------------------------------------------------------------------------------
+
+  function snapshot(entry: StreamEntry): void {
+    const { snapshots } = entry.kind;
+    const { state, revision, position, hash, recordedAt } = entry.head;
+    if (!snapshots || revision - entry.snapshotAt < snapshots.every || hash === null) return;
+    const previous = entry.snapshotAt;
+    entry.snapshotAt = revision;
+    const tenant = entry.name.slice(entry.name.indexOf('-') + 1, entry.name.indexOf('_'));
+    const receipts = [...entry.receipts]
+      .filter(([, receipt]) => receipt.revision <= revision)
+      .map(([commandId, receipt]) => ({ ...receipt, commandId, tenant, stream: entry.name }));
+    writeCache
+      .save(
+        {
+          stream: entry.name,
+          version: snapshots.version,
+          revision,
+          position,
+          hash,
+          recordedAt,
+          state: snapshots.of(state),
+        },
+        receipts,
+      )
+      .then(
+        () => forgetReceipts(entry, revision),
+        (error: unknown) => {
+          entry.snapshotAt = previous;
+          onError(error);
+        },
+      );
+  }
+
+  // ---- the port ------------------------------------------------------------------------------------------------
+
+  function settleWith(settle: () => void): void {
+    waiting--;
+    settle();
+    if (waiting === 0 && !flushing) idle?.();
+  }
+
+  return {
+    stats,
+
+    execute: (kind, id, request) =>
+      new Promise<AnyWritten>((resolve, reject) => {
+        if (closed) return reject(new Problem('shutting_down', 'The server is stopping.'));
+        if (waiting >= maxWaiting)
+          return reject(new Problem('overloaded', `${waiting} commands are waiting.`));
+        waiting++;
+        stats.commands++;
+        const { context, operation, input } = request;
+        admit({
+          stream: streamName(kind.category, context.tenant, id),
+          kind: kind as unknown as AnyKind,
+          request,
+          commandId: context.idempotencyKey === undefined ? null : `${operation}:${context.idempotencyKey}`,
+          fingerprint: fingerprintOf(input),
+          known: [],
+          lookedUpTo: Infinity,
+          attempts: 0,
+          resolve,
+          reject,
+        });
+      }) as Promise<Written<never, never>>,
+
+    async read(kind, tenant, id, maxAgeMs = 0) {
+      const name = streamName(kind.category, tenant, id);
+      let entry = entryOf(name);
+      if (!entry) {
+        const anyKind = kind as unknown as AnyKind;
+        const { snapshots } = await writeCache.load(kind.snapshots ? [name] : [], []);
+        entry = entryFromSnapshot(name, anyKind, snapshots.get(name));
+        await readTail(entry);
+        const loadedMeanwhile = entryOf(name);
+        if (loadedMeanwhile) await readTail((entry = loadedMeanwhile));
+        else if (entry.head.revision >= 0) keep(entry);
+      } else if (entry.head.revision < 0 || performance.now() - entry.freshAt > maxAgeMs)
+        await readTail(entry);
+      const { state, revision, position } = entry.head;
+      return { state: state as never, revision, position };
+    },
+
+    async close() {
+      closed = true;
+      if (waiting > 0) await new Promise<void>((resolve) => (idle = resolve));
+    },
+  };
+}
+
+/** All commands of one stream belong to one tenant. */
+const tenantOf = (commands: readonly PendingCommand[]): string => commands[0]?.request.context.tenant ?? '';
+
+const writtenNow = (outcome: StagedOutcome & { did: 'write' | 'nothing' }, position: bigint): AnyWritten => ({
+  events: outcome.did === 'write' ? outcome.events : [],
+  revision: outcome.after.revision,
+  position,
+  recordedAt: outcome.after.recordedAt,
+  replayed: false,
+  stateAfter: () => Promise.resolve(outcome.after.state),
+});
+
+const unavailable = (error: unknown): unknown =>
+  error instanceof EventStoreUnavailable
+    ? new Problem(
+        'store_unavailable',
+        'The event store does not answer; whether the command took effect is unknown.',
+      )
+    : error;

@@ -1,0 +1,173 @@
+import {
+  checkBatches,
+  type AppendResult,
+  type Checkpoint,
+  type EventStore,
+  type LogSlice,
+  type RecordedEvent,
+} from '../event-store.js';
+import { bigintArray, jsonArray, textArray, uuidArray } from './arrays.js';
+import { openDatabase, unavailable, type Row } from './connection.js';
+import { migrate } from './migrate.js';
+import { createSubscriptions } from './subscriptions.js';
+
+export interface PostgresEventStoreOptions {
+  readonly connectionString: string;
+  /** Connections for appends and reads, besides one that listens. Appends run one at a time, so few are enough. Default 8. */
+  readonly maxConnections?: number;
+  /** Bound of every statement, waiting for a connection and for the log's lock included. Default 10 s. */
+  readonly timeoutMs?: number;
+  /** Told of lost connections in the background. They are replaced; nothing needs to be done. */
+  readonly onError?: (error: unknown) => void;
+}
+
+const PAGE = 1000;
+
+const EVENT_COLUMNS = 'position, stream, revision, id, type, data, metadata';
+const APPEND = {
+  name: 'event-store-append',
+  text: 'select base, unwritten from event_store.append($1, $2, $3, $4, $5, $6, $7, $8)',
+};
+const READ_STREAM = {
+  name: 'event-store-read-stream',
+  text: `select ${EVENT_COLUMNS} from event_store.events where stream = $1 and revision >= $2 order by revision limit ${PAGE}`,
+};
+const READ_ALL = {
+  name: 'event-store-read-all',
+  text: `select ${EVENT_COLUMNS} from event_store.events where position > $1 order by position limit $2`,
+};
+const HEAD = {
+  name: 'event-store-head',
+  text: 'select position, identity from event_store.log_head where id = 1',
+};
+
+/**
+ * Opens the log kept in schema `event_store` of a Postgres database, creating or upgrading the schema first.
+ * Positions are dense: 1, 2, 3, ... in the order in which they become visible.
+ * @throws EventStoreUnavailable when the database does not answer
+ */
+export async function openPostgresEventStore(options: PostgresEventStoreOptions): Promise<EventStore> {
+  const { connectionString, maxConnections = 8, timeoutMs = 10_000, onError = () => {} } = options;
+  try {
+    await migrate(connectionString);
+  } catch (error) {
+    throw unavailable(error);
+  }
+  const database = openDatabase(connectionString, maxConnections, timeoutMs, onError);
+  const subscriptions = createSubscriptions({ connectionString, readAll, onError });
+
+  async function head(): Promise<{ position: bigint; identity: string }> {
+    const [row] = await database.query(HEAD);
+    if (!row) throw new Error('event_store.log_head has lost its row');
+    return { position: BigInt(row[0]!), identity: row[1]! };
+  }
+
+  async function readAll(after: Checkpoint | null, limit: number): Promise<LogSlice> {
+    const start = toPosition(after);
+    if (!Number.isSafeInteger(limit) || limit < 1) throw new Error(`bad limit ${limit}`);
+    const events = (await database.query(READ_ALL, [start.toString(), limit])).map(toEvent);
+    const last = events.at(-1);
+    if (last) return { events, checkpoint: last.position.toString(), position: last.position };
+    const end = start === 0n ? 0n : (await head()).position;
+    if (start > end)
+      throw new Error(
+        `checkpoint ${start} lies beyond the end of the log, ${end}: it belongs to another log`,
+      );
+    return { events, checkpoint: after, position: start };
+  }
+
+  let identity: string;
+  try {
+    identity = `postgres:${(await head()).identity}`;
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+
+  return {
+    identity,
+
+    append: async (batches) => {
+      checkBatches(batches);
+      if (batches.length === 0) return [];
+      const streams: string[] = [];
+      const revisions: number[] = [];
+      for (const { stream, expectedRevision, events } of batches)
+        for (let i = 1; i <= events.length; i++) {
+          streams.push(stream);
+          revisions.push(expectedRevision + i);
+        }
+      const events = batches.flatMap((batch) => batch.events);
+      const [row] = await database.query(APPEND, [
+        textArray(batches.map((batch) => batch.stream)),
+        bigintArray(batches.map((batch) => batch.expectedRevision)),
+        textArray(streams),
+        bigintArray(revisions),
+        uuidArray(events.map((event) => event.id)),
+        textArray(events.map((event) => event.type)),
+        jsonArray(events.map((event) => event.data)),
+        jsonArray(events.map((event) => event.metadata)),
+      ]);
+      const unwritten = new Map<number, AppendResult>();
+      for (const [index, currentRevision, positions] of JSON.parse(row![1] ?? '[]') as [
+        number,
+        number,
+        string[] | null,
+      ][])
+        unwritten.set(
+          index,
+          positions
+            ? {
+                outcome: 'appended',
+                revision: batches[index]!.expectedRevision + positions.length,
+                positions: positions.map(BigInt),
+              }
+            : { outcome: 'conflict', currentRevision },
+        );
+      let position = BigInt(row![0]!);
+      return batches.map(
+        (batch, index) =>
+          unwritten.get(index) ?? {
+            outcome: 'appended',
+            revision: batch.expectedRevision + batch.events.length,
+            positions: batch.events.map(() => (position += 1n)),
+          },
+      );
+    },
+
+    async *readStream(stream, from = 0) {
+      if (!Number.isSafeInteger(from) || from < 0) throw new Error(`bad revision ${from}`);
+      for (let next = from; ;) {
+        const rows = await database.query(READ_STREAM, [stream, next]);
+        for (const row of rows) yield toEvent(row);
+        if (rows.length < PAGE) return;
+        next = Number(rows.at(-1)![2]) + 1;
+      }
+    },
+
+    readAll,
+    subscribe: subscriptions.subscribe,
+    head: async () => (await head()).position,
+    close: async () => {
+      await subscriptions.close();
+      await database.close();
+    },
+  };
+}
+
+function toPosition(checkpoint: Checkpoint | null): bigint {
+  if (checkpoint === null) return 0n;
+  if (!/^\d{1,18}$/.test(checkpoint))
+    throw new Error(`${JSON.stringify(checkpoint)} is no checkpoint of this log`);
+  return BigInt(checkpoint);
+}
+
+const toEvent = (row: Row): RecordedEvent => ({
+  id: row[3]!,
+  stream: row[1]!,
+  revision: Number(row[2]),
+  position: BigInt(row[0]!),
+  type: row[4]!,
+  data: JSON.parse(row[5]!),
+  metadata: JSON.parse(row[6]!),
+});

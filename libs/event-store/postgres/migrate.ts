@@ -1,0 +1,43 @@
+import pg from 'pg';
+import { SCHEMA_STEPS } from './schema.js';
+
+/** Any number that nothing else in the database locks. */
+const SCHEMA_LOCK = 7_013_254_210;
+
+/**
+ * Brings the schema `event_store` to the newest step in one transaction; processes that start together wait for each other.
+ * Touches nothing when it is there already, so a role without the right to create is enough from the second start on.
+ * @throws Error when the database was made by a newer version
+ */
+export async function migrate(connectionString: string): Promise<void> {
+  const client = new pg.Client({ connectionString, application_name: 'event-store' });
+  client.on('error', () => {}); // the statement in hand reports it
+  await client.connect();
+  try {
+    await client.query('begin');
+    await client.query('select pg_advisory_xact_lock($1)', [SCHEMA_LOCK]);
+    const found = await client.query<{ exists: boolean }>(
+      `select to_regclass('event_store.schema_steps') is not null as exists`,
+    );
+    if (!found.rows[0]?.exists)
+      await client.query(`
+        create schema if not exists event_store;
+        create table event_store.schema_steps (step int primary key, applied_at timestamptz not null default now())`);
+    const steps = await client.query<{ last: number }>(
+      'select coalesce(max(step), 0)::int as last from event_store.schema_steps',
+    );
+    const last = steps.rows[0]?.last ?? 0;
+    if (last > SCHEMA_STEPS.length)
+      throw new Error(
+        `schema event_store is at step ${last}, this version knows ${SCHEMA_STEPS.length}: start the newer version`,
+      );
+    for (const [index, sql] of SCHEMA_STEPS.entries()) {
+      if (index < last) continue;
+      await client.query(sql);
+      await client.query('insert into event_store.schema_steps (step) values ($1)', [index + 1]);
+    }
+    await client.query('commit');
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,5 @@
+export * from './amount.js';
+export * from './canonical-json.js';
+export * from './decider.js';
+export * from './errors.js';
+export * from './time.js';

@@ -1,0 +1,44 @@
+/** UTC milliseconds since the epoch. Periods are half-open: `[start, end)`. */
+export type Instant = number;
+
+export const SECOND = 1000;
+export const HOUR = 3600 * SECOND;
+export const DAY = 24 * HOUR;
+
+const ISO = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,3}))?(Z|[+-]\d{2}:\d{2})$/;
+
+/**
+ * Reads an ISO 8601 date-time with a zone, to the millisecond, from 1970 to 9999.
+ * @returns the instant, or null for anything else: a date without time, a 30th of February, a leap second, finer fractions.
+ */
+export function parseInstant(input: unknown): Instant | null {
+  if (typeof input !== 'string' || input.length > 40) return null;
+  const match = ISO.exec(input);
+  if (!match) return null;
+  const [, year, month, day, hour, minute, second, fraction = '', zone = 'Z'] = match;
+  const local = Date.UTC(+year!, +month! - 1, +day!, +hour!, +minute!, +second!, +fraction.padEnd(3, '0'));
+  const back = new Date(local).toISOString();
+  if (back.slice(0, 19) !== input.slice(0, 19)) return null; // a field was out of its range and rolled over
+  const instant = local - offset(zone);
+  return Number.isNaN(instant) || instant < 0 || instant > Date.UTC(9999, 11, 31, 23, 59, 59, 999)
+    ? null
+    : instant;
+}
+
+function offset(zone: string): number {
+  if (zone === 'Z') return 0;
+  const hours = +zone.slice(1, 3);
+  const minutes = +zone.slice(4, 6);
+  if (hours > 14 || minutes > 59) return NaN;
+  return (zone[0] === '-' ? -1 : 1) * (hours * HOUR + minutes * 60 * SECOND);
+}
+
+/** ISO 8601 in UTC with milliseconds: the only form in which the product writes a time. */
+export const formatInstant = (instant: Instant): string => new Date(instant).toISOString();
+
+/** Reads a time out of a stored event. @throws Error when history holds something that is no time */
+export function readInstant(stored: string): Instant {
+  const instant = Date.parse(stored);
+  if (Number.isNaN(instant)) throw new Error(`stored time ${JSON.stringify(stored)} is not a time`);
+  return instant;
+}

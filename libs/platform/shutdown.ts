@@ -1,0 +1,59 @@
+/** One thing to close, by a name for the log. */
+export interface Closer {
+  readonly name: string;
+  readonly close: () => Promise<void> | void;
+}
+
+export interface ShutdownOptions {
+  /** Milliseconds for all closers together; 10000 by default. Then the process exits with 1. */
+  readonly deadlineMs?: number;
+  readonly log?: (message: string, error?: unknown) => void;
+  /** Replaced by tests; the process by default. */
+  readonly process?: Pick<NodeJS.Process, 'on' | 'off' | 'exit'>;
+}
+
+export interface Shutdown {
+  /** Closes everything and exits with `exitCode`, or with 1 when a closer failed. A second call changes nothing. */
+  stop(reason: string, exitCode?: number): Promise<void>;
+}
+
+/**
+ * Closes in the order of the list on SIGTERM or SIGINT and exits with 0; the list is read when it is needed, so
+ * things may be pushed while starting. A closer that fails does not keep the next from running. A second signal,
+ * or the deadline, ends the process at once with 1.
+ */
+export function installShutdown(closers: readonly Closer[], options: ShutdownOptions = {}): Shutdown {
+  const { deadlineMs = 10_000, log = () => undefined, process: host = process } = options;
+  let stopping: Promise<void> | undefined;
+
+  const run = async (reason: string, exitCode: number) => {
+    log(`stopping: ${reason}`);
+    const deadline = setTimeout(() => {
+      log(`still not stopped after ${deadlineMs} ms`);
+      host.exit(1);
+    }, deadlineMs);
+    let code = exitCode;
+    for (const { name, close } of closers) {
+      try {
+        await close();
+      } catch (error) {
+        log(`could not close ${name}`, error);
+        code = 1;
+      }
+    }
+    clearTimeout(deadline);
+    log('stopped');
+    host.exit(code);
+  };
+
+  const stop = (reason: string, exitCode = 0) => (stopping ??= run(reason, exitCode));
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (stopping !== undefined) {
+      log(`${signal} again: exit now`);
+      host.exit(1);
+    } else void stop(signal);
+  };
+  host.on('SIGTERM', onSignal);
+  host.on('SIGINT', onSignal);
+  return { stop };
+}
