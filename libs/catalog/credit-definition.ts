@@ -1,5 +1,5 @@
 import { parseAmount } from '#libs/kernel';
-import type { Issue } from '#libs/kernel';
+import type { Issue, IssueCode } from '#libs/kernel';
 import { isCurrency } from './currency.js';
 import { documentDecider } from './document.js';
 import type { DocumentKind } from './document.js';
@@ -151,7 +151,7 @@ function checkRenewal({ refillRrule, renewOnBilling }: CreditDefinition): readon
   ];
 }
 
-const issue = (member: string, code: string, message: string): Issue => ({
+const issue = (member: string, code: IssueCode, message: string): Issue => ({
   pointer: `/${member}`,
   code,
   message,

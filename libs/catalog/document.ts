@@ -128,7 +128,7 @@ export function presentDocument<A extends Attributes>(
 
 /** The attributes after an update; a null unsets. */
 export function applyChanges<A extends Attributes>(attributes: A, changes: Changes<A>): A {
-  return withoutUnset({ ...attributes, ...changes } as A);
+  return withoutUnset({ ...attributes, ...changes });
 }
 
 /** Leaves out members that are null or undefined: to the catalogue both mean "not set". */

@@ -1,4 +1,4 @@
-import { formatAmount, parseAmount } from '#libs/kernel';
+import { formatAmount, issue, parseAmount } from '#libs/kernel';
 import { documentDecider } from './document.js';
 import type { DocumentKind } from './document.js';
 
@@ -24,9 +24,9 @@ export const featureKind: DocumentKind<Feature, 'Feature'> = {
   check: ({ slug, featureType, meterId }) => [
     ...(/^[a-z0-9-]{1,64}$/.test(slug)
       ? []
-      : [{ pointer: '/slug', code: 'slug_invalid', message: 'slug must be 1 to 64 of a-z, 0-9 and "-".' }]),
+      : [issue('/slug', 'slug_invalid', 'slug must be 1 to 64 of a-z, 0-9 and "-".')]),
     ...(featureType === 'number' && meterId === undefined
-      ? [{ pointer: '/meterId', code: 'required', message: 'A numeric feature needs a meter.' }]
+      ? [issue('/meterId', 'required', 'A numeric feature needs a meter.')]
       : []),
   ],
 };

@@ -1,3 +1,5 @@
+import type { IssueCode } from '#libs/kernel';
+
 /**
  * The grammar of renewal rules: the part of RFC 5545 that the product supports (rules.md, "Renewal and rollover").
  * Read here, evaluated elsewhere. Never throws, whatever the text.
@@ -10,7 +12,7 @@ export interface RecurrenceRule {
 }
 
 export interface RuleFault {
-  readonly code: string;
+  readonly code: IssueCode;
   readonly message: string;
 }
 
@@ -162,7 +164,7 @@ function isDate(text: string): boolean {
   const match = /^(\d{4})(\d{2})(\d{2})(?:T(\d{2})(\d{2})(\d{2})Z?)?$/.exec(text);
   if (!match) return false;
   const [year, month, day, hour, minute, second] = match.slice(1).map((digits) => Number(digits ?? 0));
-  const date = new Date(Date.UTC(year!, month! - 1, day!));
+  const date = new Date(Date.UTC(year!, month! - 1, day));
   return (
     year! >= 1970 &&
     date.getUTCMonth() === month! - 1 &&

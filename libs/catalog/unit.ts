@@ -1,7 +1,6 @@
 import { MAX_SCALE } from '#libs/kernel';
 import type { Issue } from '#libs/kernel';
 import { CURRENCIES } from './currency.js';
-import type { Currency } from './currency.js';
 import { documentDecider } from './document.js';
 import type { Document, DocumentKind } from './document.js';
 
@@ -39,25 +38,25 @@ export const unitKind: DocumentKind<Unit, 'Unit'> = {
 
 export const unitDecider = documentDecider(unitKind);
 
-/** The unit of an ISO 4217 currency: it exists without any event. Its amounts are minor units. Null for other codes. */
-export function currencyUnit(code: string): Document<Unit> | null {
-  const currency = CURRENCIES.get(code);
-  return currency ? asUnit(currency) : null;
-}
-
-/** All units that exist from the start, ordered by code. */
-export const currencyUnits = (): readonly Document<Unit>[] => [...CURRENCIES.values()].map(asUnit);
-
 const EPOCH = '1970-01-01T00:00:00.000Z';
 
-function asUnit({ code, name }: Currency): Document<Unit> {
-  const attributes: Unit = { code, kind: 'monetary', scale: DEFAULT_SCALE, name };
-  return {
-    id: code,
-    attributes,
-    createdWith: attributes,
-    createdAt: EPOCH,
-    updatedAt: EPOCH,
-    archivedAt: null,
-  };
-}
+const CURRENCY_UNITS: ReadonlyMap<string, Document<Unit>> = new Map(
+  [...CURRENCIES.values()].map(({ code, name }) => {
+    const attributes: Unit = { code, kind: 'monetary', scale: DEFAULT_SCALE, name };
+    const unit = {
+      id: code,
+      attributes,
+      createdWith: attributes,
+      createdAt: EPOCH,
+      updatedAt: EPOCH,
+      archivedAt: null,
+    };
+    return [code, unit];
+  }),
+);
+
+/** The unit of an ISO 4217 currency: it exists without any event. Its amounts are minor units. Null for other codes. */
+export const currencyUnit = (code: string): Document<Unit> | null => CURRENCY_UNITS.get(code) ?? null;
+
+/** All units that exist from the start, ordered by code. */
+export const currencyUnits = (): readonly Document<Unit>[] => [...CURRENCY_UNITS.values()];

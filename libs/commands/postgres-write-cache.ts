@@ -1,9 +1,9 @@
-import pg from 'pg';
+import type pg from 'pg';
 import type { CachedWrites, Snapshot, StoredReceipt, TenantCommandId, WriteCache } from './write-cache.js';
 
 const SCHEMA = `
 create schema if not exists write_cache;
-create table if not exists write_cache.log (only boolean primary key default true check (only), identity text not null);
+create table if not exists write_cache.log (id int primary key default 1 check (id = 1), identity text not null);
 create table if not exists write_cache.snapshots (
   stream text collate "C" primary key,
   version int not null,
@@ -71,7 +71,7 @@ export async function openPostgresWriteCache(pool: pg.Pool, logIdentity: string)
     if (rows[0]?.identity !== logIdentity) {
       await client.query('truncate write_cache.receipts');
       await client.query(
-        'insert into write_cache.log (identity) values ($1) on conflict (only) do update set identity = excluded.identity',
+        'insert into write_cache.log (identity) values ($1) on conflict (id) do update set identity = excluded.identity',
         [logIdentity],
       );
     }

@@ -54,11 +54,11 @@ export function stage(entry: StreamEntry, commands: readonly PendingCommand[], c
       stream: name,
       previousHash: head.hash,
       type: event.type,
-      data: event.data as Record<string, unknown>,
+      data: event.data,
       metadata: metadataOf(kind, event, context, now, command),
     });
     newEvents.push(stored);
-    bytes += stored.data.length + stored.metadata.length + 100;
+    bytes += Buffer.byteLength(stored.data) + Buffer.byteLength(stored.metadata) + 100;
     head = {
       ...head,
       state: kind.decider.evolve(head.state, event),

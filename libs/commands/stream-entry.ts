@@ -43,6 +43,8 @@ export interface PendingCommand {
   known: readonly StoredReceipt[];
   lookedUpTo: number;
   attempts: number;
+  /** Its caller has been answered. */
+  settled: boolean;
   resolve(written: AnyWritten): void;
   reject(error: unknown): void;
 }

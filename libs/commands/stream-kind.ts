@@ -85,6 +85,9 @@ export interface StreamWriter {
     id: string,
     maxAgeMs?: number,
   ): Promise<{ readonly state: State; readonly revision: number; readonly position: Position }>;
+
+  /** Position of the stream's last event as far as this process knows without asking; 0 when it knows nothing. */
+  knownPosition(category: string, tenant: string, id: string): Position;
 }
 
 /** `<category>-<tenant>_<id>`; the id is percent-encoded where a stream name may not carry it. */

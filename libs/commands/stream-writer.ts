@@ -1,17 +1,16 @@
-import { LRUCache } from 'lru-cache';
 import { Problem, type Instant } from '#libs/kernel';
 import {
   EventStoreUnavailable,
   type AppendResult,
   type EventStore,
-  type RecordedEvent,
 } from '#libs/event-store';
 import { fingerprintOf } from './fingerprint.js';
+import { replayCommand } from './replay.js';
 import { stage, type StagedOutcome, type StagedStream } from './stage.js';
+import { createStreamCache } from './stream-cache.js';
+import { createStreamLoader } from './stream-loader.js';
 import {
-  emptyEntry,
   entryFromSnapshot,
-  foldRecorded,
   forgetReceipts,
   type AnyKind,
   type AnyWritten,
@@ -19,7 +18,7 @@ import {
   type StreamEntry,
 } from './stream-entry.js';
 import { streamName, type StreamWriter, type Written } from './stream-kind.js';
-import { noWriteCache, type Receipt, type WriteCache } from './write-cache.js';
+import { noWriteCache, type WriteCache } from './write-cache.js';
 
 export interface StreamWriterOptions {
   readonly eventStore: EventStore;
@@ -72,43 +71,25 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
     maxWaiting = 20_000,
   } = options;
   const onError = options.onError ?? (() => undefined);
-  const entries = new LRUCache<string, StreamEntry>({ maxSize: maxWeight });
-  /** Streams with commands in hand: they must not be loaded twice, whatever the LRU does. */
-  const active = new Map<string, StreamEntry>();
+  const cache = createStreamCache(eventStore, maxWeight);
   const ready = new Set<StreamEntry>();
   const stats: WriterStats = { commands: 0, appends: 0, events: 0, conflicts: 0, replays: 0 };
-  let arrivals: PendingCommand[] = [];
-  /** Streams with commands on their way through loading: whoever comes later must not overtake them. */
-  const arriving = new Map<string, number>();
   let waiting = 0;
-  let loading = false;
   let flushing = false;
   let closed = false;
   let idle: (() => void) | null = null;
 
-  const entryOf = (name: string): StreamEntry | undefined => active.get(name) ?? entries.get(name);
+  // ---- arrival -------------------------------------------------------------------------------------------------
 
-  function keep(entry: StreamEntry): void {
-    entries.set(entry.name, entry, {
-      size: 4 + entry.receipts.size + (entry.kind.weight?.(entry.head.state) ?? 1),
-    });
-    if (entry.queue.length === 0 && !ready.has(entry)) active.delete(entry.name);
-  }
-
-  // ---- arrival and loading -------------------------------------------------------------------------------------
-
-  function admit(pending: PendingCommand): void {
-    const entry = entryOf(pending.stream);
-    if (entry && pending.commandId === null && !arriving.has(pending.stream)) enqueue(entry, pending);
-    else {
-      arrivals.push(pending);
-      arriving.set(pending.stream, (arriving.get(pending.stream) ?? 0) + 1);
-      if (!loading) void loadArrivals();
-    }
-  }
+  const admit = createStreamLoader({
+    cache,
+    writeCache,
+    arrived: enqueue,
+    failed: (pending, error) => settle(pending, () => pending.reject(unavailable(error))),
+  });
 
   function enqueue(entry: StreamEntry, pending: PendingCommand): void {
-    active.set(entry.name, entry);
+    cache.hold(entry);
     entry.queue.push(pending);
     ready.add(entry);
     if (!flushing) {
@@ -117,90 +98,10 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
     }
   }
 
-  async function loadArrivals(): Promise<void> {
-    loading = true;
-    await Promise.resolve(); // lets commands of the same turn travel together
-    while (arrivals.length > 0) {
-      const batch = arrivals;
-      arrivals = [];
-      try {
-        await load(batch);
-      } catch (error) {
-        for (const pending of batch) settleWith(() => pending.reject(unavailable(error)));
-      }
-      for (const { stream } of batch) {
-        const left = arriving.get(stream)! - 1;
-        if (left === 0) arriving.delete(stream);
-        else arriving.set(stream, left);
-      }
-    }
-    loading = false;
-  }
-
-  async function load(batch: readonly PendingCommand[]): Promise<void> {
-    const missing = new Map<string, { readonly kind: AnyKind; readonly commands: PendingCommand[] }>();
-    for (const pending of batch) {
-      const entry = entryOf(pending.stream);
-      if (entry) pending.lookedUpTo = entry.forgotten;
-      else {
-        const others = missing.get(pending.stream);
-        if (others) others.commands.push(pending);
-        else missing.set(pending.stream, { kind: pending.kind, commands: [pending] });
-      }
-    }
-    const keyed = batch.filter(({ commandId }) => commandId !== null);
-    const { snapshots, receipts } = await writeCache.load(
-      [...missing].filter(([, { kind }]) => kind.snapshots).map(([stream]) => stream),
-      keyed.map(({ request, commandId }) => ({ tenant: request.context.tenant, commandId: commandId! })),
-    );
-    if (receipts.length > 0)
-      for (const pending of keyed)
-        pending.known = receipts.filter(
-          (receipt) =>
-            receipt.commandId === pending.commandId && receipt.tenant === pending.request.context.tenant,
-        );
-    await Promise.all(
-      [...missing].map(async ([stream, { kind, commands }]) => {
-        const entry = entryFromSnapshot(stream, kind, snapshots.get(stream));
-        const forgottenWhenLoaded = entry.forgotten;
-        await readTail(entry);
-        if (!entryOf(stream)) entries.set(stream, entry, { size: 4 });
-        active.set(stream, entryOf(stream)!);
-        for (const pending of commands) pending.lookedUpTo = forgottenWhenLoaded;
-      }),
-    );
-    for (const pending of batch) {
-      const entry = entryOf(pending.stream);
-      if (entry) enqueue(entry, pending);
-      else admit(pending);
-    }
-  }
-
-  async function readTail(entry: StreamEntry): Promise<boolean> {
-    const before = entry.head.revision;
-    const askedAt = performance.now();
-    for await (const event of eventStore.readStream(entry.name, before + 1)) foldRecorded(entry, event);
-    entry.freshAt = Math.max(entry.freshAt, askedAt);
-    return entry.head.revision > before;
-  }
-
   // ---- deciding and appending ----------------------------------------------------------------------------------
 
   async function flush(): Promise<void> {
-    while (ready.size > 0) {
-      const staged = stageReady();
-      try {
-        await commit(staged);
-      } catch (error) {
-        for (const { entry, outcomes } of staged) {
-          entries.delete(entry.name);
-          active.delete(entry.name);
-          for (const { pending } of outcomes) settleWith(() => pending.reject(unavailable(error)));
-          for (const pending of entry.queue.splice(0)) admit(pending);
-          ready.delete(entry);
-        }
-      }
-    }
+    while (ready.size > 0) await commit(stageReady());
     flushing = false;
     if (waiting === 0) idle?.();
   }
@@ -217,7 +118,7 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
         entry.queue.unshift(...stream.rest);
         staged.push(stream);
       } catch (error) {
-        for (const pending of commands) settleWith(() => pending.reject(error));
+        for (const pending of commands) settle(pending, () => pending.reject(error));
       }
       if (entry.queue.length === 0) ready.delete(entry);
     }
@@ -226,23 +127,39 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
 
   async function commit(staged: readonly StagedStream[]): Promise<void> {
     const writing = staged.filter(({ outcomes }) => outcomes.some(({ did }) => did === 'write'));
-    const results = writing.length === 0 ? [] : await append(writing);
-    const resultOf = new Map(writing.map((stream, index) => [stream, results[index]]));
-    await Promise.all(
-      staged.map(async (stream) => {
-        const result = resultOf.get(stream);
-        if (result?.outcome === 'appended') appended(stream, result);
-        else if (result?.outcome === 'conflict') {
-          stats.conflicts++;
-          await readTail(stream.entry);
-          again(stream);
-        } else if (stream.outcomes.every(({ did }) => did === 'replay' || did === 'look up')) answer(stream);
-        // a decision that writes nothing holds only if nobody else wrote meanwhile
-        else if (await readTail(stream.entry)) again(stream);
-        else answer(stream);
-        keep(stream.entry);
-      }),
-    );
+    try {
+      const results = writing.length === 0 ? [] : await append(writing);
+      const resultOf = new Map(writing.map((stream, index) => [stream, results[index]]));
+      await Promise.all(
+        staged.map((stream) =>
+          finish(stream, resultOf.get(stream)).catch((error: unknown) => fail(stream, error)),
+        ),
+      );
+    } catch (error) {
+      for (const stream of staged) fail(stream, error);
+    }
+  }
+
+  async function finish(stream: StagedStream, result: AppendResult | undefined): Promise<void> {
+    const { entry, outcomes } = stream;
+    if (result?.outcome === 'appended') appended(stream, result);
+    else if (result?.outcome === 'conflict') {
+      stats.conflicts++;
+      await cache.readTail(entry);
+      again(stream);
+    } else if (outcomes.every(({ did }) => did === 'replay' || did === 'look up')) answer(stream);
+    // a decision that writes nothing holds only if nobody else wrote meanwhile
+    else if (await cache.readTail(entry)) again(stream);
+    else answer(stream);
+    if (!ready.has(entry)) cache.release(entry);
+  }
+
+  /** What is known of the stream may be wrong now: it is forgotten, and later commands load it anew. */
+  function fail({ entry, outcomes }: StagedStream, error: unknown): void {
+    cache.drop(entry);
+    ready.delete(entry);
+    for (const { pending } of outcomes) settle(pending, () => pending.reject(unavailable(error)));
+    for (const pending of entry.queue.splice(0)) admit(pending);
   }
 
   async function append(streams: readonly StagedStream[]): Promise<readonly AppendResult[]> {
@@ -289,24 +206,24 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
         case 'nothing': {
           const done = writtenNow(outcome, positionAt?.(outcome.after.revision) ?? entry.head.position);
           written.set(pending, done);
-          settleWith(() => pending.resolve(done));
+          settle(pending, () => pending.resolve(done));
           break;
         }
         case 'repeat': {
           stats.replays++;
           const first = written.get(outcome.of)!;
-          settleWith(() => pending.resolve({ ...first, replayed: true }));
+          settle(pending, () => pending.resolve({ ...first, replayed: true }));
           break;
         }
         case 'replay':
           stats.replays++;
-          replay(entry.name, entry.kind, outcome.receipt).then(
-            (done) => settleWith(() => pending.resolve(done)),
-            (error: unknown) => settleWith(() => pending.reject(unavailable(error))),
+          replayCommand(eventStore, entry.name, entry.kind, outcome.receipt).then(
+            (done) => settle(pending, () => pending.resolve(done)),
+            (error: unknown) => settle(pending, () => pending.reject(unavailable(error))),
           );
           break;
         case 'refuse':
-          settleWith(() => pending.reject(outcome.problem));
+          settle(pending, () => pending.reject(outcome.problem));
           break;
         case 'look up':
           admit(pending);
@@ -322,42 +239,15 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
     for (const { pending } of outcomes) {
       if (++pending.attempts < MAX_ATTEMPTS) retried.push(pending);
       else
-        settleWith(() =>
+        settle(pending, () =>
           pending.reject(new Problem('write_conflict', `Others kept writing to ${pending.stream}.`)),
         );
     }
     entry.queue.unshift(...retried);
     if (entry.queue.length > 0) {
-      active.set(entry.name, entry);
+      cache.hold(entry);
       ready.add(entry);
     }
-  }
-
-  async function replay(stream: string, kind: AnyKind, receipt: Receipt): Promise<AnyWritten> {
-    const recorded: RecordedEvent[] = [];
-    for await (const event of eventStore.readStream(stream, receipt.revision)) {
-      recorded.push(event);
-      if (recorded.length === receipt.events) break;
-    }
-    const last = recorded.at(-1);
-    if (last === undefined) throw new Error(`${stream} has no event at revision ${receipt.revision}`);
-    return {
-      events: recorded.map(({ type, data }) => ({ type, data })),
-      revision: last.revision,
-      position: last.position,
-      recordedAt: Date.parse(String(last.metadata['recordedAt'])),
-      replayed: true,
-      stateAfter: () => foldTo(stream, kind, last.revision),
-    };
-  }
-
-  async function foldTo(stream: string, kind: AnyKind, revision: number): Promise<unknown> {
-    const entry = emptyEntry(stream, kind);
-    for await (const event of eventStore.readStream(stream)) {
-      foldRecorded(entry, event);
-      if (event.revision === revision) break;
-    }
-    return entry.head.state;
   }
 
   // ---- snapshots -----------------------------------------------------------------------------------------------
@@ -396,9 +286,11 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
 
   // ---- the port ------------------------------------------------------------------------------------------------
 
-  function settleWith(settle: () => void): void {
+  function settle(pending: PendingCommand, tell: () => void): void {
+    if (pending.settled) return;
+    pending.settled = true;
     waiting--;
-    settle();
+    tell();
     if (waiting === 0 && !flushing) idle?.();
   }
 
@@ -422,6 +314,7 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
           known: [],
           lookedUpTo: Infinity,
           attempts: 0,
+          settled: false,
           resolve,
           reject,
         });
@@ -429,20 +322,22 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
 
     async read(kind, tenant, id, maxAgeMs = 0) {
       const name = streamName(kind.category, tenant, id);
-      let entry = entryOf(name);
+      let entry = cache.get(name);
       if (!entry) {
         const anyKind = kind as unknown as AnyKind;
         const { snapshots } = await writeCache.load(kind.snapshots ? [name] : [], []);
         entry = entryFromSnapshot(name, anyKind, snapshots.get(name));
-        await readTail(entry);
-        const loadedMeanwhile = entryOf(name);
-        if (loadedMeanwhile) await readTail((entry = loadedMeanwhile));
-        else if (entry.head.revision >= 0) keep(entry);
+        await cache.readTail(entry);
+        const loadedMeanwhile = cache.get(name);
+        if (loadedMeanwhile) await cache.readTail((entry = loadedMeanwhile));
+        else if (entry.head.revision >= 0) cache.release(entry);
       } else if (entry.head.revision < 0 || performance.now() - entry.freshAt > maxAgeMs)
-        await readTail(entry);
+        await cache.readTail(entry);
       const { state, revision, position } = entry.head;
       return { state: state as never, revision, position };
     },
+
+    knownPosition: (category, tenant, id) => cache.get(streamName(category, tenant, id))?.head.position ?? 0n,
 
     async close() {
       closed = true;

@@ -1,6 +1,6 @@
 import { readAmount, readInstant, type Amount, type Instant } from '#libs/kernel';
 import { admits, narrowness, type Applicability, type UsageContext } from './applicability.js';
-import { compareBurnDown, type BurnDownRank } from './burn-down.js';
+import { compareBurnDown, type BurnDownRank } from './burn-down-order.js';
 import type { CreditEvent, CreditsConsumed, DebtSettled, GrantIssued } from './events.js';
 
 /** A grant that still has something left, whether effective yet or not. */
@@ -86,9 +86,10 @@ export function evolve(state: AccountState, event: CreditEvent): AccountState {
     case 'GrantActivated': {
       const { unit, grantId } = event.data;
       const account = unitOf(state, unit);
-      const grants = account.grants.map((grant) =>
-        grant.id === grantId ? { ...grant, activated: true } : grant,
-      );
+      const index = account.grants.findIndex(({ id }) => id === grantId);
+      const grant = account.grants[index];
+      if (!grant) throw contradiction(`grant ${grantId} became effective`);
+      const grants = account.grants.with(index, { ...grant, activated: true });
       return withUnit({ ...state, revision }, unit, { ...account, grants, nextDue: nextDueOf(grants) });
     }
     case 'CreditsConsumed':
@@ -125,9 +126,12 @@ function unknownEvent(event: never): never {
   throw new Error(`unknown credit event ${JSON.stringify((event as CreditEvent).type)}`);
 }
 
+const contradiction = (what: string): Error => new Error(`history contradicts itself: ${what}`);
+
 function issued(state: AccountState, data: GrantIssued): AccountState {
   const account = unitOf(state, data.unit);
   const grant = grantFrom(data, state.revision);
+  if (grant.amount <= 0n) throw contradiction(`grant ${grant.id} of ${data.amount}`);
   const grants = insertInOrder(account.grants, grant);
   const next = withUnit(state, data.unit, {
     ...account,
@@ -178,6 +182,7 @@ function consumed(state: AccountState, data: CreditsConsumed): AccountState {
     );
   const debt = readAmount(data.debt);
   if (debt === 0n) return next;
+  if (debt < 0n) throw contradiction(`debt of ${data.debt} by ${data.consumptionId}`);
   const account = unitOf(next, data.unit);
   const owed: Debt = { consumptionId: data.consumptionId, amount: debt, context: data.context ?? {} };
   return withUnit(next, data.unit, {
@@ -194,8 +199,11 @@ function settled(state: AccountState, data: DebtSettled): AccountState {
   const paid = new Map(data.settlements.map((part) => [part.consumptionId, readAmount(part.amount)]));
   const debts = account.debts
     .map((debt) => ({ ...debt, amount: debt.amount - (paid.get(debt.consumptionId) ?? 0n) }))
-    .filter((debt) => debt.amount > 0n);
-  return withUnit(next, data.unit, { ...account, debts, debt: account.debt - amount });
+    .filter((debt) => debt.amount !== 0n);
+  const debt = account.debt - amount;
+  if (debts.some((owed) => owed.amount < 0n) || debts.reduce((sum, owed) => sum + owed.amount, 0n) !== debt)
+    throw contradiction(`grant ${data.grantId} paid ${data.amount} of debt`);
+  return withUnit(next, data.unit, { ...account, debts, debt });
 }
 
 /** Takes `amount` out of an open grant; what reaches zero, or is expired or voided, has ended. */
@@ -210,8 +218,13 @@ function drawn(
   const account = unitOf(state, unit);
   const index = account.grants.findIndex(({ id }) => id === grantId);
   const grant = account.grants[index];
-  if (grant === undefined || grant.remaining - amount !== remainingAfter)
-    throw new Error(`history contradicts itself: ${amount} drawn from grant ${grantId}`);
+  if (
+    grant === undefined ||
+    amount <= 0n ||
+    remainingAfter < 0n ||
+    grant.remaining - amount !== remainingAfter
+  )
+    throw contradiction(`${amount} drawn from grant ${grantId}`);
   const grants = account.grants.slice();
   if (remainingAfter > 0n) {
     grants[index] = { ...grant, remaining: remainingAfter };

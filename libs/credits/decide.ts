@@ -104,15 +104,16 @@ export function decide(command: CreditCommand, state: AccountState): readonly Cr
 }
 
 function issueGrants({ grants, now }: IssueGrants, state: AccountState): readonly CreditEvent[] {
+  // before the key: sent again, a grant that has both an id and a key meets itself
+  for (const { grantId } of grants)
+    if (findGrant(state, grantId) || state.ended.has(grantId))
+      throw new Problem('already_exists', `There is a grant ${grantId} already.`);
   const used =
     grants[0]?.uniquenessKey === undefined ? undefined : state.uniquenessKeys.get(grants[0].uniquenessKey);
   if (used !== undefined)
     return [
       refused('IssueGrants', 'uniqueness_key_used', used, `The uniqueness key belongs to grant ${used}.`),
     ];
-  for (const { grantId } of grants)
-    if (findGrant(state, grantId) || state.ended.has(grantId))
-      throw new Problem('already_exists', `There is a grant ${grantId} already.`);
   const events: CreditEvent[] = [];
   let next = state;
   const record = (event: CreditEvent): void => {
@@ -257,9 +258,9 @@ export function dueFacts(state: AccountState, now: Instant, grace = 0): readonly
   const due: { at: Instant; expires: boolean; grant: Grant }[] = [];
   for (const { grants } of state.units.values())
     for (const grant of grants) {
-      if (grant.expiresAt + grace <= now) due.push({ at: grant.expiresAt, expires: true, grant });
-      else if (!grant.activated && grant.effectiveAt <= now)
+      if (!grant.activated && grant.effectiveAt <= now)
         due.push({ at: grant.effectiveAt, expires: false, grant });
+      if (grant.expiresAt + grace <= now) due.push({ at: grant.expiresAt, expires: true, grant });
     }
   due.sort((a, b) => a.at - b.at || Number(b.expires) - Number(a.expires));
   const events: CreditEvent[] = [];
@@ -269,8 +270,11 @@ export function dueFacts(state: AccountState, now: Instant, grace = 0): readonly
     next = evolve(next, event);
   };
   for (const { at, expires, grant } of due) {
-    if (expires) record(expired(next, grant));
-    else {
+    if (expires) {
+      // the debt it paid when it became effective may have emptied it
+      const left = unitOf(next, grant.unit).grants.find(({ id }) => id === grant.id);
+      if (left) record(expired(next, left));
+    } else {
       record({
         type: 'GrantActivated',
         data: { grantId: grant.id, unit: grant.unit, activatedAt: formatInstant(at) },

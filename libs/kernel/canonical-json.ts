@@ -44,7 +44,11 @@ export function inCanonicalOrder<Value>(value: Value): Value {
       inCanonicalOrder(member) === member;
   }
   if (ordered) return value;
-  const copy: Record<string, unknown> = {};
-  for (const key of keys.sort()) if (members[key] !== undefined) copy[key] = inCanonicalOrder(members[key]);
-  return copy as Value;
+  // not by assignment: a member may be called `__proto__`
+  return Object.fromEntries(
+    keys
+      .sort()
+      .filter((key) => members[key] !== undefined)
+      .map((key) => [key, inCanonicalOrder(members[key])]),
+  ) as Value;
 }

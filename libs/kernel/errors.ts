@@ -172,12 +172,77 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
+/** Every code an issue of a request can have, in one place for the same reason as {@link ERRORS}. */
+export const ISSUES = {
+  required: 'A member is missing.',
+  type: 'A value has the wrong JSON type.',
+  unknown_field: 'A member, or query parameter, is not known here.',
+  not_allowed: 'A value is not among those allowed.',
+  out_of_range: 'A number, or a number of entries, is out of its range.',
+  length: 'A list has too few or too many entries.',
+  too_short: 'A text is too short.',
+  too_long: 'A text is too long.',
+  too_deep: 'The body is nested deeper than 32 levels.',
+  text_invalid: 'A text holds NUL or half of a surrogate pair.',
+  forbidden_name: 'A member may not have this name.',
+  id_invalid:
+    'An id must be 1 to 128 of letters, digits, `_`, `.`, `:` and `-`, beginning with a letter or digit.',
+  metadata_invalid: 'Metadata must be flat: at most 50 texts of 500 characters under names of 40.',
+  instant_invalid: 'A time must be ISO 8601 with a zone, to the millisecond, from 1970 to 9999.',
+  cursor_invalid: 'A cursor must be one that this API gave.',
+  email_invalid: 'An e-mail address has one @ with something on both sides.',
+  slug_invalid: 'A slug is 1 to 64 of a-z, 0-9 and `-`.',
+  timezone_unknown: 'A time zone must be an IANA name.',
+  amount_invalid: 'An amount is a decimal string such as `"12.5"`: no exponent, no plus sign, no spaces.',
+  amount_not_whole_number: 'A JSON number must be whole; write decimals as a string.',
+  amount_too_precise: 'An amount has more decimals than its unit keeps.',
+  amount_out_of_range: 'An amount has more than 24 digits before the point, or makes a balance that has.',
+  amount_not_positive: 'An amount must be above zero.',
+  amount_negative: 'An amount must be 0 or more.',
+  unknown_reference: 'A reference names nothing that exists.',
+  exclusive: 'Members exclude each other.',
+  immutable: 'A member cannot be changed after creation.',
+  differs: 'A member differs from the first use of the key or id.',
+  duplicate: 'An id stands twice.',
+  not_applicable: 'A member does not apply here.',
+  not_with_definition: 'A member comes from the definition.',
+  not_without_definition: 'A member needs a definition.',
+  not_without_meter: 'A member needs a meter.',
+  not_after_start: 'An end must lie after its start.',
+  timestamp_in_future: 'A time lies too far ahead.',
+  usage_too_old: 'Usage lies further back than is accepted.',
+  unknown_event_name: 'No meter counts this event.',
+  currency_unknown: 'A currency must be an ISO 4217 code.',
+  currency_not_applicable: 'Only monetary credits have a currency.',
+  usage_link_required: 'Usage credits need a feature, or a price or its component.',
+  billing_visible_required: 'Monetary credits must have `billingVisible: true`.',
+  renewal_ambiguous: 'A definition renews by rule or on billing, not both.',
+  unit_mismatch: 'A definition cannot move to another unit.',
+  price_not_of_plan: 'The price belongs to another plan.',
+  price_has_no_usage: 'The price has no usage component.',
+  component_not_of_price: 'The component belongs to another price.',
+  component_has_no_meter: 'The component counts no usage.',
+  feature_has_no_meter: 'The feature counts no usage.',
+  meter_does_not_draw: 'The meter measures but draws no credit.',
+  rate_without_unit: 'A rate needs a unit to draw in.',
+  rrule_invalid: 'A recurrence rule does not follow the grammar of RFC 5545.',
+  rrule_tzid: 'A recurrence rule carries no TZID; the zone is a field of its own.',
+  rrule_frequency_unsupported: 'A recurrence rule is DAILY, WEEKLY, MONTHLY or YEARLY.',
+  rrule_part_unsupported: 'A part of the recurrence rule is not supported.',
+  rrule_never_matches: 'A recurrence rule can never match.',
+} as const satisfies Record<string, string>;
+
+export type IssueCode = keyof typeof ISSUES;
+
 /** One issue of a request. `pointer` is an RFC 6901 pointer into the body, or `?name` for a query parameter. */
 export interface Issue {
   readonly pointer: string;
-  readonly code: string;
+  readonly code: IssueCode;
   readonly message: string;
 }
+
+/** An {@link Issue}. */
+export const issue = (pointer: string, code: IssueCode, message: string): Issue => ({ pointer, code, message });
 
 /** A refusal that reaches the caller as an RFC 9457 problem. Nothing was written when it is thrown. */
 export class Problem extends Error {

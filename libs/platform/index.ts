@@ -1,3 +1,4 @@
+export * from './attach-database.js';
 export * from './clock.js';
 export * from './config.js';
 export * from './database.js';

@@ -1,12 +1,36 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync, statSync } from 'node:fs';
 import { register } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 register('./typescript-loader.mjs', import.meta.url);
 
-/** One Postgres for the whole run, unless TEST_DATABASE_URL names one. */
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** One build and one Postgres for the whole run, unless TEST_DATABASE_URL names one. */
 export default async function globalSetup() {
+  build();
   if (process.env.TEST_DATABASE_URL) return;
   const { startTestServer } = await import('./test-server.ts');
   const server = await startTestServer();
   process.env.TEST_DATABASE_URL = server.url;
   globalThis.drawdownTestServer = server;
+}
+
+/** What the end-to-end tests start must be what the sources say. */
+function build() {
+  const builtAt = ['api', 'cli']
+    .map((app) => statSync(join(root, `dist/apps/${app}/main.js`), { throwIfNoEntry: false })?.mtimeMs ?? 0)
+    .reduce((least, time) => Math.min(least, time));
+  const changed = ['apps', 'libs'].some((folder) =>
+    readdirSync(join(root, folder), { recursive: true }).some(
+      (file) => file.endsWith('.ts') && statSync(join(root, folder, file)).mtimeMs > builtAt,
+    ),
+  );
+  if (changed)
+    execFileSync(process.execPath, [join(root, 'node_modules/@nestjs/cli/bin/nest.js'), 'build'], {
+      cwd: root,
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
 }

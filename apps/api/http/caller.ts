@@ -1,8 +1,9 @@
 import { createParamDecorator } from '@nestjs/common';
 import type { ExecutionContext } from '@nestjs/common';
-import type { FastifyRequest } from 'fastify';
-import type { CommandContext } from '../../../libs/commands/stream-kind.js';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { CommandContext } from '#libs/commands';
 import { Problem } from '#libs/kernel';
+import { readIdempotencyKey } from './idempotency.js';
 
 /** Who a request's key belongs to. Authentication puts it on the request. */
 export interface CallerIdentity {
@@ -26,11 +27,15 @@ declare module 'fastify' {
 }
 
 /** The caller of the request. A route without authentication has none: 401. */
-export const Caller = createParamDecorator((_: unknown, context: ExecutionContext): ApiCaller => {
-  const { caller, id } = context.switchToHttp().getRequest<FastifyRequest>();
+export const Caller = createParamDecorator((_: unknown, context: ExecutionContext) =>
+  callerOf(context.switchToHttp().getRequest<FastifyRequest>()),
+);
+
+/** @throws Problem `unauthorized` */
+export function callerOf({ caller, id }: FastifyRequest): ApiCaller {
   if (!caller) throw new Problem('unauthorized', 'This route needs an API key.');
   return { ...caller, correlationId: id };
-});
+}
 
 /** Tenant and environment in one, as streams and rows carry it. */
 export const tenantOf = ({ tenant, environment }: CallerIdentity): string =>
@@ -42,4 +47,32 @@ export const contextOf = (caller: ApiCaller, idempotencyKey?: string): CommandCo
   actor: caller.actor,
   correlationId: caller.correlationId,
   idempotencyKey,
+});
+
+/** What a route that writes works with, beside its input. */
+export interface WriteCall {
+  readonly context: CommandContext;
+  readonly reply: FastifyReply;
+}
+
+/** Caller, idempotency key and reply of a request that writes: a {@link WriteCall}. */
+export const Write = createParamDecorator((_: unknown, context: ExecutionContext): WriteCall => {
+  const http = context.switchToHttp();
+  const request = http.getRequest<FastifyRequest>();
+  const key = readIdempotencyKey(request.headers['idempotency-key']);
+  return { context: contextOf(callerOf(request), key), reply: http.getResponse<FastifyReply>() };
+});
+
+/** What a route that reads works with, beside its query. */
+export interface ReadCall {
+  readonly tenant: string;
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+}
+
+/** Tenant, request and reply of a request that reads: a {@link ReadCall}. */
+export const Read = createParamDecorator((_: unknown, context: ExecutionContext): ReadCall => {
+  const http = context.switchToHttp();
+  const request = http.getRequest<FastifyRequest>();
+  return { tenant: tenantOf(callerOf(request)), request, reply: http.getResponse<FastifyReply>() };
 });

@@ -3,11 +3,11 @@ import { ApiProperty } from '@nestjs/swagger';
 import type { ApiPropertyOptions } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { IsOptional, ValidateBy, ValidateIf, ValidateNested } from 'class-validator';
-import { MAX_SCALE, parseAmount, parseInstant } from '#libs/kernel';
+import { MAX_SCALE, parseAmount, parseInstant, type IssueCode } from '#libs/kernel';
 import { textFault } from './body.js';
 
 /** What is wrong with a value: a stable code, and the rest of a sentence that begins with the field's name. */
-type Fault = readonly [code: string, message: string] | null;
+type Fault = readonly [code: IssueCode, message: string] | null;
 
 /** A rule for one field. Its message carries the code in front, where validation.ts finds it. */
 function rule(name: string, check: (value: unknown) => Fault): PropertyDecorator {
@@ -88,7 +88,7 @@ function checkText(value: unknown, most: number, least: number): Fault {
 }
 
 /** Text that matches a pattern. Code as given. */
-export const IsPattern = (pattern: RegExp, code: string, message: string): PropertyDecorator =>
+export const IsPattern = (pattern: RegExp, code: IssueCode, message: string): PropertyDecorator =>
   rule('isPattern', (value) => (typeof value === 'string' && pattern.test(value) ? null : [code, message]));
 
 /** Code `email_invalid`; no more is asked than one @ with something on both sides. */
@@ -127,6 +127,17 @@ const checkRange = (value: number, least: number, most: number): Fault =>
 export const IsFlag = (): PropertyDecorator =>
   rule('isFlag', (value) => (typeof value === 'boolean' ? null : ['type', 'must be true or false']));
 
+/** The number 1. Code `not_allowed`. */
+export const IsOne = (): PropertyDecorator =>
+  rule('isOne', (value) => (value === 1 ? null : ['not_allowed', 'must be 1']));
+
+/** A boolean, an amount or a text of at most 255 characters. Codes `type`, `too_long` and those of amounts. */
+export const IsFeatureValue = (): PropertyDecorator =>
+  rule('isFeatureValue', (value) => {
+    if (typeof value === 'boolean') return null;
+    return typeof value === 'number' ? amountFault(value, MAX_SCALE) : checkText(value, 255, 1);
+  });
+
 /** A list of ids. Codes `type`, `out_of_range`, `id_invalid`. */
 export const IsIdList = (least: number, most: number): PropertyDecorator =>
   rule('isIdList', (value) => {
@@ -134,6 +145,15 @@ export const IsIdList = (least: number, most: number): PropertyDecorator =>
     if (value.length < least || value.length > most)
       return ['out_of_range', `must have ${least} to ${most} ids`];
     return value.map(idFault).find((fault) => fault !== null) ?? null;
+  });
+
+/** A list of texts of at most 128 characters. Codes `type`, `out_of_range`, `too_long`. */
+export const IsTextList = (least: number, most: number): PropertyDecorator =>
+  rule('isTextList', (value) => {
+    if (!Array.isArray(value)) return ['type', 'must be a list of texts'];
+    if (value.length < least || value.length > most)
+      return ['out_of_range', `must have ${least} to ${most} entries`];
+    return value.map((item) => checkText(item, 128, 1)).find((fault) => fault !== null) ?? null;
   });
 
 /** Text by name, flat: at most 50 members, names to 40 and texts to 500 characters. Code `metadata_invalid`. */

@@ -8,6 +8,9 @@ export const MAX_LIMIT = 1000;
 /** The query of a write: there is none. */
 export class NoQuery {}
 
+/** The body of a write that takes none: absent, or an object without members. */
+export class NoBody {}
+
 /** The query of every read. */
 export class ReadQuery {
   @Field(IsQueryNumber(0, Number.MAX_SAFE_INTEGER), {

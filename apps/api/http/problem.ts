@@ -12,7 +12,7 @@ export interface ProblemBody {
   readonly status: number;
   readonly code: ErrorCode;
   readonly detail: string;
-  /** Names this one answer; the log knows it by the same id. */
+  /** Names this one answer, and the log knows it by the same id; or the recorded refusal that is repeated. */
   readonly instance: string;
   readonly errors?: readonly Issue[];
 }
@@ -55,7 +55,10 @@ export function sendProblem(reply: FastifyReply, body: ProblemBody): void {
   void reply.send(JSON.stringify(body));
 }
 
-export function problemBody({ code, detail, errors }: Problem, requestId: string): ProblemBody {
+export function problemBody(
+  { code, detail, errors, instance, members }: Problem,
+  requestId: string,
+): ProblemBody {
   const { status, title } = ERRORS[code];
   return {
     type: `/docs/errors.md#${code}`,
@@ -63,8 +66,9 @@ export function problemBody({ code, detail, errors }: Problem, requestId: string
     status,
     code,
     detail,
-    instance: `/requests/${encodeURIComponent(requestId)}`,
+    instance: instance ?? `/requests/${encodeURIComponent(requestId)}`,
     ...(errors && errors.length > 0 ? { errors } : {}),
+    ...members,
   };
 }
 

@@ -2,8 +2,8 @@ import type { ArgumentMetadata, PipeTransform } from '@nestjs/common';
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
 import type { ValidationError } from 'class-validator';
-import { Problem } from '#libs/kernel';
-import type { Issue } from '#libs/kernel';
+import { issue, Problem } from '#libs/kernel';
+import type { Issue, IssueCode } from '#libs/kernel';
 import { escapePointer, findUnacceptable, textFault } from './body.js';
 
 type Dto = new () => object;
@@ -84,16 +84,16 @@ function toIssues(
   if ('whitelistValidation' in constraints)
     return [{ pointer, code: 'unknown_field', message: `${property} is not known here.` }];
   if (value === undefined) return [{ pointer, code: 'required', message: `${property} is required.` }];
-  return [
-    ...Object.values(constraints).map((text) => ({ pointer, ...readMessage(text, property) })),
-    ...nested,
-  ];
+  // class-validator's own word on something that is no object says less than the field's rule
+  const { nestedValidation, ...rules } = constraints;
+  const issues = Object.values(rules).map((text) => ({ pointer, ...readMessage(text) }));
+  if (issues.some(({ code }) => code === 'type')) return issues;
+  const type = issue(pointer, 'type', `${property} must be an object.`);
+  return [...issues, ...(nestedValidation && issues.length === 0 ? [type] : []), ...nested];
 }
 
 /** The rules of fields.ts write their code in front of the message. */
-function readMessage(text: string, property: string): Omit<Issue, 'pointer'> {
-  const [, code, message] = /^([a-z_]+)\|(.*)$/s.exec(text) ?? [];
-  return code
-    ? { code, message: message! }
-    : { code: 'type', message: `${property} must be an object or a list of objects.` };
+function readMessage(text: string): Omit<Issue, 'pointer'> {
+  const bar = text.indexOf('|');
+  return { code: text.slice(0, bar) as IssueCode, message: text.slice(bar + 1) };
 }

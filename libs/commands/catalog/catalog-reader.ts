@@ -99,7 +99,7 @@ export function createCatalogReader(options: CatalogReaderOptions): CatalogReade
     const key = `${category}-${tenant}_${id}`;
     // what is free now may be taken in a moment
     if ((known.state as { readonly owner?: unknown } | null)?.owner === null) cache.delete(key);
-    // a read that was under way during a write must not undo it
+    // nothing is kept of a stream that is not there, and a read that was under way during a write must not undo it
     else if (known.revision >= (cache.get(key)?.revision ?? 0)) cache.set(key, known);
   }
 
@@ -115,7 +115,7 @@ export function createCatalogReader(options: CatalogReaderOptions): CatalogReade
     const promise = writer
       .read(kind, tenant, id, 0)
       .then(({ state, revision }) => {
-        if (revision >= 0) keep(kind.category, tenant, id, { state, revision, readAt });
+        keep(kind.category, tenant, id, { state, revision, readAt });
         return state;
       })
       .finally(() => loading.delete(key));

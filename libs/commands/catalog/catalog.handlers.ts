@@ -127,7 +127,7 @@ export class CreatePriceHandler implements ICommandHandler<CreatePrice> {
   execute = ({ context, input }: CreatePrice) => createPrice(this.ports, context, input);
 }
 
-export const catalogHandlers = [
+export const productHandlers = [
   CreateUnitHandler,
   CreateMeterHandler,
   UpdateMeterHandler,

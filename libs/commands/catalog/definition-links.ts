@@ -52,7 +52,7 @@ export async function resolveLinks(
       unit: currency === undefined ? null : await reader.unit(tenant, currency),
     };
   const found = linkedMeterIds(feature, price, component, issues);
-  const meters = await Promise.all(found.map(({ meterId }) => reader.meter(tenant, meterId)));
+  const meters = await Promise.all(found.map(async ({ meterId }) => reader.meter(tenant, meterId)));
   const unit = oneUnit(
     found.map(({ pointer }, index) => ({ pointer, meter: meters[index] ?? null })),
     issues,

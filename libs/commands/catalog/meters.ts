@@ -100,7 +100,7 @@ export async function updateMeter(
     ...input,
     rate: input.rate == null ? undefined : canonicalAmount(input.rate),
     debtLimit: input.debtLimit == null ? input.debtLimit : canonicalAmount(input.debtLimit),
-  } as Changes<Meter>;
+  };
   const issues = changes.rate === undefined ? [] : await checkRate(ports, context.tenant, id, changes.rate!);
   return updateDocument(ports, meters, { context, operation: 'meters.update', id, input, changes, issues });
 }

@@ -1,6 +1,7 @@
 import {
   formatAmount,
   HOUR,
+  issue,
   parseAmount,
   parseInstant,
   Problem,
@@ -26,7 +27,7 @@ import {
 } from '#libs/credits';
 import type { CommandContext } from '../stream-kind.js';
 import { resolveCustomer, type CreditsDeps } from './deps.js';
-import { issue, positiveAmount, unacceptable, type Answered, type Refused } from './grants.js';
+import { positiveAmount, unacceptable, type Answered, type Refused } from './grants.js';
 
 /** `POST /v1/credits/consume`, its shape checked. */
 export interface ConsumeRequest {

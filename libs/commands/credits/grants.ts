@@ -1,5 +1,6 @@
 import {
   DAY,
+  issue,
   parseAmount,
   parseInstant,
   Problem,
@@ -381,8 +382,6 @@ function costBasisOf({ costBasis }: GrantRequest, issues: Issue[]): string | und
     );
   return String(costBasis);
 }
-
-export const issue = (pointer: string, code: string, message: string): Issue => ({ pointer, code, message });
 
 export const unacceptable = (issues: readonly Issue[]): Problem =>
   new Problem(

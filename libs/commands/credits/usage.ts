@@ -1,6 +1,7 @@
 import {
   formatAmount,
   formatInstant,
+  issue,
   parseAmount,
   parseInstant,
   Problem,
@@ -22,7 +23,7 @@ import {
 import type { CommandContext, Written } from '../stream-kind.js';
 import { acceptedTime, debtLimitOf, meterUnit, rate } from './consume.js';
 import { resolveCustomer, type CreditsDeps } from './deps.js';
-import { issue, unacceptable } from './grants.js';
+import { unacceptable } from './grants.js';
 
 /** One usage event, its shape checked. */
 export interface UsageRequest {

@@ -151,6 +151,6 @@ export function createMemoryEventStore(options: { readonly identity?: string } =
 /** Parsed anew for every reader: nobody can change what another one reads. */
 const recorded = ({ data, metadata, ...rest }: Stored): RecordedEvent => ({
   ...rest,
-  data: JSON.parse(data),
-  metadata: JSON.parse(metadata),
+  data: JSON.parse(data) as RecordedEvent['data'],
+  metadata: JSON.parse(metadata) as RecordedEvent['metadata'],
 });

@@ -7,7 +7,7 @@ import {
   type RecordedEvent,
 } from '../event-store.js';
 import { bigintArray, jsonArray, textArray, uuidArray } from './arrays.js';
-import { openDatabase, unavailable, type Row } from './connection.js';
+import { openDatabase, type Row } from './connection.js';
 import { migrate } from './migrate.js';
 import { createSubscriptions } from './subscriptions.js';
 
@@ -48,11 +48,7 @@ const HEAD = {
  */
 export async function openPostgresEventStore(options: PostgresEventStoreOptions): Promise<EventStore> {
   const { connectionString, maxConnections = 8, timeoutMs = 10_000, onError = () => {} } = options;
-  try {
-    await migrate(connectionString);
-  } catch (error) {
-    throw unavailable(error);
-  }
+  await migrate(connectionString);
   const database = openDatabase(connectionString, maxConnections, timeoutMs, onError);
   const subscriptions = createSubscriptions({ connectionString, readAll, onError });
 
@@ -168,6 +164,6 @@ const toEvent = (row: Row): RecordedEvent => ({
   revision: Number(row[2]),
   position: BigInt(row[0]!),
   type: row[4]!,
-  data: JSON.parse(row[5]!),
-  metadata: JSON.parse(row[6]!),
+  data: JSON.parse(row[5]!) as RecordedEvent['data'],
+  metadata: JSON.parse(row[6]!) as RecordedEvent['metadata'],
 });

@@ -40,11 +40,7 @@ export const SCHEMA_STEPS: readonly string[] = [
     streams text[], expected bigint[],
     event_streams text[], event_revisions bigint[], event_ids uuid[], event_types text[], event_data json[], event_metadata json[],
     out base bigint, out unwritten json
-  ) language plpgsql
-    -- plans are kept for the whole connection, and the first may be made while the tables are still empty
-    set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
-    set plan_cache_mode = force_generic_plan
-  as $$
+  ) language plpgsql as $$
   declare
     total constant bigint := cardinality(event_ids);
     refused text[];

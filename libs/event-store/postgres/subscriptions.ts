@@ -7,10 +7,13 @@ import {
   type SubscribeOptions,
   type Subscription,
 } from '../event-store.js';
+import { atMost } from './connection.js';
 
 /** How long a notification may be missed before the log is looked at anyway. */
 const POLL_MS = 1000;
 const SLOWEST_RETRY_MS = 5000;
+/** For a connection to come about, and to say farewell. */
+const PATIENCE_MS = 5000;
 
 interface Source {
   readonly connectionString: string;
@@ -33,9 +36,14 @@ export function createSubscriptions({
   /** Holds the listening connection until the store is closed, with a new one whenever it is lost. */
   async function listen(): Promise<void> {
     for (let attempt = 0; !closed; attempt++) {
-      const client = new pg.Client({ connectionString, application_name: 'event-store', keepAlive: true });
+      const client = new pg.Client({
+        connectionString,
+        application_name: 'event-store',
+        keepAlive: true,
+        connectionTimeoutMillis: PATIENCE_MS,
+      });
       const lost = new Promise<unknown>((resolve) =>
-        client.once('error', resolve).once('end', () => resolve(undefined)),
+        client.on('error', resolve).on('end', () => resolve(new Error('the listening connection has ended'))),
       );
       client.on('notification', () => bells.forEach((bell) => bell.ring()));
       try {
@@ -44,12 +52,11 @@ export function createSubscriptions({
         attempt = 0;
         bells.forEach((bell) => bell.ring()); // for what was said while nobody listened
         const error = await Promise.race([lost, closing.wait()]);
-        if (!closed) onError(error ?? new Error('the listening connection has ended'));
+        if (!closed) onError(error);
       } catch (error) {
         if (!closed) onError(error);
       }
-      client.on('error', () => {});
-      await client.end().catch(() => {});
+      await atMost(PATIENCE_MS, client.end()).catch(() => {});
       if (!closed) await closing.wait(retryAfter(attempt));
     }
   }
@@ -73,6 +80,7 @@ export function createSubscriptions({
           failures = 0;
         } catch (error) {
           if (!(error instanceof EventStoreUnavailable)) throw error;
+          onError(error);
           if (!stopped) await bell.wait(retryAfter(failures++));
           continue;
         }

@@ -1,0 +1,66 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
+import { CqrsModule } from '@nestjs/cqrs';
+import { CREDITS_DEPS, creditsHandlers } from '#libs/commands';
+import { catalogHandlers, CATALOG_PORTS } from '#libs/commands/catalog';
+import { createCatalogQueries, READ_MODELS_POOL, readModelQueries } from '#libs/read-models';
+import type { Runtime } from '../runtime.js';
+import { ApiKeyGuard } from './auth.js';
+import { AuditController } from './audit/audit.controller.js';
+import { CATALOG_QUERIES, catalogControllers } from './catalog/index.js';
+import { CreditsController } from './credits/credits.controller.js';
+import { CustomerCreditsController } from './credits/customer-credits.controller.js';
+import { KeysController } from './keys/keys.controller.js';
+import { ReadGate } from './read-gate.js';
+import { RuntimeRef } from './runtime-ref.js';
+import { HealthController } from './system/health.controller.js';
+import { TriggersController } from './triggers/triggers.controller.js';
+import { UsageController } from './usage/usage.controller.js';
+
+/** The HTTP API over a runtime: controllers, command and query handlers, authentication. */
+@Module({})
+export class ApiModule {
+  static over(runtime: Runtime): DynamicModule {
+    return {
+      module: ApiModule,
+      imports: [CqrsModule.forRoot()],
+      controllers: [
+        HealthController,
+        ...catalogControllers,
+        CreditsController,
+        CustomerCreditsController,
+        UsageController,
+        TriggersController,
+        AuditController,
+        KeysController,
+      ],
+      providers: [
+        { provide: RuntimeRef, useValue: new RuntimeRef(runtime) },
+        { provide: CREDITS_DEPS, useValue: runtime.credits },
+        {
+          provide: CATALOG_PORTS,
+          useValue: { writer: runtime.writer, reader: runtime.catalog, newId: runtime.newId },
+        },
+        { provide: READ_MODELS_POOL, useValue: runtime.pool },
+        { provide: CATALOG_QUERIES, useValue: createCatalogQueries(runtime.readModels) },
+        { provide: APP_GUARD, useClass: ApiKeyGuard },
+        ReadGate,
+        ...creditsHandlers,
+        ...catalogHandlers,
+        ...readModelQueries,
+      ],
+    };
+  }
+}
+
+/** A process that only projects: health and metrics, nothing else. */
+@Module({})
+export class WorkerModule {
+  static over(runtime: Runtime): DynamicModule {
+    return {
+      module: WorkerModule,
+      controllers: [HealthController],
+      providers: [{ provide: RuntimeRef, useValue: new RuntimeRef(runtime) }],
+    };
+  }
+}

@@ -1,0 +1,132 @@
+import { Controller, Get, Param, Query, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { Problem } from '#libs/kernel';
+import { createChainVerifier, type RecordedEvent } from '#libs/event-store';
+import {
+  answerRead,
+  Caller,
+  Field,
+  IsQueryNumber,
+  NoQuery,
+  tenantOf,
+  type ApiCaller,
+} from '../http/index.js';
+import { RuntimeRef } from '../runtime-ref.js';
+
+const DEFAULT_LIMIT = 100;
+/** Events of other tenants a page of the log may pass over before it ends early. */
+const MAX_SCANNED = 20_000;
+
+class AuditQuery {
+  @Field(IsQueryNumber(0, Number.MAX_SAFE_INTEGER), {
+    optional: true,
+    example: '0',
+    description: 'inclusive',
+  })
+  from?: string;
+
+  @Field(IsQueryNumber(1, 1000), { optional: true, example: '100' })
+  limit?: string;
+}
+
+/** The log itself, for people who audit it. A tenant sees its own streams only. */
+@ApiTags('Audit')
+@ApiBearerAuth()
+@Controller('v1/audit')
+export class AuditController {
+  constructor(private readonly runtime: RuntimeRef) {}
+
+  @Get('streams/:stream')
+  @ApiOperation({ summary: 'Read a stream', description: '`from` is a revision, inclusive.' })
+  async stream(
+    @Param('stream') stream: string,
+    @Query() query: AuditQuery,
+    @Caller() caller: ApiCaller,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
+    const { eventStore } = this.runtime.current;
+    const limit = Number(query.limit ?? DEFAULT_LIMIT);
+    const from = Number(query.from ?? 0);
+    const data: RecordedEvent[] = [];
+    let more = false;
+    for await (const event of eventStore.readStream(ownStream(stream, caller), from)) {
+      if (data.length === limit) {
+        more = true;
+        break;
+      }
+      data.push(event);
+    }
+    if (data.length === 0 && from === 0) throw notFound(stream);
+    answerRead(reply, await eventStore.head());
+    return { stream, data: data.map(answer), nextFrom: more ? data.at(-1)!.revision + 1 : null };
+  }
+
+  @Get('streams/:stream/verification')
+  @ApiOperation({ summary: 'Check a stream’s hash chain' })
+  async verification(
+    @Param('stream') stream: string,
+    @Query() _query: NoQuery,
+    @Caller() caller: ApiCaller,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
+    const { eventStore } = this.runtime.current;
+    const verifier = createChainVerifier();
+    const faults: { revision: number; position: number; reason: string }[] = [];
+    let head: { revision: number; hash: unknown } | null = null;
+    for await (const event of eventStore.readStream(ownStream(stream, caller))) {
+      const fault = verifier.check(event);
+      if (fault)
+        faults.push({ revision: fault.revision, position: Number(fault.position), reason: fault.reason });
+      head = { revision: event.revision, hash: event.metadata['hash'] };
+    }
+    if (!head) throw notFound(stream);
+    answerRead(reply, await eventStore.head());
+    return { stream, eventsChecked: verifier.checked, valid: faults.length === 0, head, faults };
+  }
+
+  @Get('log')
+  @ApiOperation({
+    summary: 'Read the tenant’s part of the log',
+    description: '`from` is a position, inclusive.',
+  })
+  async log(
+    @Query() query: AuditQuery,
+    @Caller() caller: ApiCaller,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
+    const { eventStore } = this.runtime.current;
+    const limit = Number(query.limit ?? DEFAULT_LIMIT);
+    const tenant = tenantOf(caller);
+    const data: RecordedEvent[] = [];
+    let after = query.from === undefined || query.from === '0' ? null : String(BigInt(query.from) - 1n);
+    for (let scanned = 0; data.length < limit && scanned < MAX_SCANNED;) {
+      const { events, checkpoint } = await eventStore.readAll(after, 1000);
+      if (events.length === 0) {
+        after = null;
+        break;
+      }
+      for (const event of events) {
+        if (data.length === limit) break;
+        scanned++;
+        after = event.position.toString();
+        if (event.metadata['tenant'] === tenant) data.push(event);
+      }
+      if (data.length < limit) after = checkpoint;
+    }
+    answerRead(reply, await eventStore.head());
+    return { data: data.map(answer), nextFrom: after === null ? null : Number(after) + 1 };
+  }
+}
+
+/** A foreign stream looks exactly like a missing one. */
+function ownStream(stream: string, caller: ApiCaller): string {
+  const tenant = stream.slice(stream.indexOf('-') + 1, stream.indexOf('_'));
+  if (!/^[a-zA-Z]+-[^_\s]+_\S+$/.test(stream) || tenant !== tenantOf(caller)) throw notFound(stream);
+  return stream;
+}
+
+const notFound = (stream: string): Problem =>
+  new Problem('not_found', `There is no stream ${JSON.stringify(stream)}.`);
+
+const answer = ({ position, ...event }: RecordedEvent) => ({ ...event, position: Number(position) });

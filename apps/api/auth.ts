@@ -1,0 +1,56 @@
+import { Injectable, SetMetadata, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { FastifyRequest } from 'fastify';
+import { Problem } from '#libs/kernel';
+import type { ApiKey, KeyKind } from '#libs/commands';
+import { findKey } from '../keys.js';
+import { RuntimeRef } from './runtime-ref.js';
+import { tenantOf } from './http/index.js';
+
+const ALLOWED = 'keys that may call';
+
+/** Routes that need no key: health, metrics, docs. */
+export const Public = (): MethodDecorator & ClassDecorator => SetMetadata(ALLOWED, []);
+/** Routes for other keys than secret ones. */
+export const ForKeys = (...kinds: readonly KeyKind[]): MethodDecorator & ClassDecorator =>
+  SetMetadata(ALLOWED, kinds);
+
+const SECRET_ONLY: readonly KeyKind[] = ['secret'];
+
+/**
+ * Every route needs a secret key unless it says otherwise. Revoking a key takes effect within a second on every process.
+ * @throws Problem `unauthorized`, `forbidden`
+ */
+@Injectable()
+export class ApiKeyGuard implements CanActivate {
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly runtime: RuntimeRef,
+  ) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const allowed =
+      this.reflector.getAllAndOverride<readonly KeyKind[] | undefined>(ALLOWED, [
+        context.getHandler(),
+        context.getClass(),
+      ]) ?? SECRET_ONLY;
+    if (allowed.length === 0) return true;
+    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const key = await this.keyOf(request.headers.authorization);
+    if (!key) throw new Problem('unauthorized', 'Send Authorization: Bearer with a key that is in force.');
+    if (!allowed.includes(key.kind))
+      throw new Problem(
+        'forbidden',
+        `A ${key.kind} key may not call this route; it is for ${allowed.join(' or ')} keys.`,
+      );
+    const { tenant, id, environment, kind } = key;
+    request.caller = { tenant, actor: id, environment, kind };
+    if (environment === 'test') await this.runtime.current.clocks.sync(tenantOf(request.caller));
+    return true;
+  }
+
+  private async keyOf(header: string | undefined): Promise<ApiKey | null> {
+    const match = /^Bearer +(\S{1,300})$/i.exec(header ?? '');
+    return match ? findKey(this.runtime.current, match[1]!) : null;
+  }
+}

@@ -1,0 +1,73 @@
+import { Controller, Get, Param, Query } from '@nestjs/common';
+import { QueryBus } from '@nestjs/cqrs';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { parseInstant } from '#libs/kernel';
+import { resolveCustomer } from '#libs/commands';
+import { CustomerBalances, CustomerGrants, CustomerTransactions } from '#libs/read-models';
+import { answerPage, answerRead, pageOf, Read, type ReadCall, type ReadQuery } from '../http/index.js';
+import { ReadGate } from '../read-gate.js';
+import { RuntimeRef } from '../runtime-ref.js';
+import { BalancesQuery, GrantsQuery, TransactionsQuery, type CustomerQuery } from './credits.dto.js';
+
+/** What a customer has, and how it came to be. */
+@ApiTags('Credits')
+@ApiBearerAuth()
+@Controller('v1/credits/customers/:id')
+export class CustomerCreditsController {
+  constructor(
+    private readonly queries: QueryBus,
+    private readonly gate: ReadGate,
+    private readonly runtime: RuntimeRef,
+  ) {}
+
+  @Get('grants')
+  @ApiOperation({ summary: 'List a customer’s grants' })
+  async grants(@Read() call: ReadCall, @Query() query: GrantsQuery, @Param('id') id: string) {
+    const customerId = await this.customer(call, query, id);
+    const { status, applicationType } = query;
+    const { data, nextKey, position } = await this.queries.execute(
+      new CustomerGrants(call.tenant, customerId, { status, applicationType }, pageOf(query), this.now(call)),
+    );
+    answerRead(call.reply, position);
+    return answerPage(data, nextKey);
+  }
+
+  @Get('transactions')
+  @ApiOperation({ summary: 'List every movement of a customer’s credit' })
+  async transactions(@Read() call: ReadCall, @Query() query: TransactionsQuery, @Param('id') id: string) {
+    const customerId = await this.customer(call, query, id);
+    const { type, grantId, unit, fromDate, toDate } = query;
+    const filters = { type, grantId, unit, fromDate: instantOf(fromDate), toDate: instantOf(toDate) };
+    const { data, nextKey, position } = await this.queries.execute(
+      new CustomerTransactions(call.tenant, customerId, filters, pageOf(query)),
+    );
+    answerRead(call.reply, position);
+    return answerPage(data, nextKey);
+  }
+
+  @Get('balances')
+  @ApiOperation({ summary: 'Read a customer’s balances, unit by unit' })
+  async balances(@Read() call: ReadCall, @Query() query: BalancesQuery, @Param('id') id: string) {
+    const customerId = await this.customer(call, query, id);
+    const answer = await this.queries.execute(
+      new CustomerBalances(call.tenant, customerId, { unit: query.unit }, this.now(call)),
+    );
+    answerRead(call.reply, BigInt(answer.position));
+    return answer;
+  }
+
+  private now({ tenant }: ReadCall): number {
+    return this.runtime.current.clocks.now(tenant);
+  }
+
+  /** The customer's own id, once the read models show what this process wrote to the account. */
+  private async customer(call: ReadCall, query: CustomerQuery & ReadQuery, id: string): Promise<string> {
+    const external = query.isExtCustId === 'true';
+    const customer = await resolveCustomer(this.runtime.current.credits, call.tenant, { id, external });
+    await this.gate.pass(call, query, customer.id);
+    return customer.id;
+  }
+}
+
+const instantOf = (text: string | undefined): number | undefined =>
+  text === undefined ? undefined : (parseInstant(text) ?? undefined);

@@ -1,0 +1,60 @@
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { createLogger, installShutdown, nestLogger, type Closer, type Config } from '#libs/platform';
+import { bootstrapKeys } from '../keys.js';
+import { startRuntime } from '../runtime.js';
+import { ApiModule, WorkerModule } from './api.module.js';
+import { createHttpEdge } from './http/index.js';
+import { serveDocs } from './openapi.js';
+
+export interface Started {
+  /** Where it listens, such as `http://127.0.0.1:3000`. */
+  readonly url: string;
+}
+
+/** Starts a process of the product in its role and stops it cleanly on SIGTERM or SIGINT. */
+export async function start(config: Config): Promise<Started> {
+  const logger = createLogger({ level: config.logLevel });
+  const closers: Closer[] = [];
+  const shutdown = installShutdown(closers, {
+    log: (message, error) => logger.info(error ? { err: error } : {}, message),
+  });
+  const runtime = await startRuntime(config, logger);
+  closers.push(...runtime.closers);
+  void runtime.database.died.then((error) => {
+    logger.fatal({ err: error }, 'the embedded Postgres ended');
+    return shutdown.stop('Postgres ended', 1);
+  });
+  const generated = config.role === 'worker' ? [] : await bootstrapKeys(runtime);
+
+  const edge = createHttpEdge((error, instance) => logger.error({ err: error, instance }, 'unexpected'));
+  const nest = nestLogger(logger); // its routine messages are for debugging
+  const app = await NestFactory.create<NestFastifyApplication>(
+    config.role === 'worker' ? WorkerModule.over(runtime) : ApiModule.over(runtime),
+    edge.adapter,
+    {
+      bodyParser: false,
+      logger: { ...nest, log: (message: unknown, ...rest: unknown[]) => nest.debug?.(message, ...rest) },
+      abortOnError: false,
+    },
+  );
+  edge.apply(app);
+  if (config.role !== 'worker') serveDocs(app);
+  await app.listen(config.port, config.host);
+  closers.unshift({ name: 'http', close: () => app.close() });
+
+  const url = await app.getUrl();
+  announce(
+    url,
+    generated.map(({ key, value }) => `${`${key.environment} ${key.kind}`.padEnd(18)} ${value}`),
+  );
+  return { url };
+}
+
+/** Printed for people, past the logger: it takes keys out of what it writes. */
+function announce(url: string, keys: readonly string[]): void {
+  const lines = [`Drawdown listens on ${url}`, `Documentation: ${url}/docs`];
+  if (keys.length > 0)
+    lines.push('', 'API keys, shown this once and never again:', ...keys.map((line) => `  ${line}`));
+  process.stdout.write(`${lines.join('\n')}\n`);
+}

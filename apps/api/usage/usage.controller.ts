@@ -1,0 +1,139 @@
+import { Body, Controller, Get, HttpCode, Post, Query } from '@nestjs/common';
+import { CommandBus, QueryBus } from '@nestjs/cqrs';
+import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { parseInstant, Problem } from '#libs/kernel';
+import { IngestUsage, type IngestedUsage, type UsageRequest } from '#libs/commands';
+import { ListUsage } from '#libs/read-models';
+import {
+  answerPage,
+  answerRead,
+  ApiIdempotencyKey,
+  Field,
+  IsId,
+  IsInstant,
+  IsText,
+  ListQuery,
+  NoQuery,
+  pageOf,
+  problemBody,
+  Read,
+  Write,
+  type ReadCall,
+  type WriteCall,
+} from '../http/index.js';
+import { ReadGate } from '../read-gate.js';
+import { readBatch, readUsage, USAGE_EVENT_SCHEMA } from './usage-input.js';
+
+class UsageQuery extends ListQuery {
+  @Field(IsId(), { optional: true })
+  customerId?: string;
+
+  @Field(IsText(128), { optional: true })
+  eventName?: string;
+
+  @Field(IsInstant(), { optional: true, description: 'inclusive' })
+  from?: string;
+
+  @Field(IsInstant(), { optional: true, description: 'exclusive' })
+  to?: string;
+}
+
+@ApiTags('Usage')
+@ApiBearerAuth()
+@Controller('v1/events')
+export class UsageController {
+  constructor(
+    private readonly commands: CommandBus,
+    private readonly queries: QueryBus,
+    private readonly gate: ReadGate,
+  ) {}
+
+  @Post()
+  @HttpCode(202)
+  @ApiOperation({
+    summary: 'Report usage',
+    description: 'What was drawn is in the answer; a refusal is no error.',
+  })
+  @ApiBody({ schema: USAGE_EVENT_SCHEMA as never })
+  @ApiIdempotencyKey()
+  async ingest(
+    @Write() { context, reply }: WriteCall,
+    @Query() _: NoQuery,
+    @Body() body: unknown,
+  ): Promise<IngestedUsage['body']> {
+    const usage = readUsage(body);
+    if (usage instanceof Problem) throw usage;
+    const [result] = await this.commands.execute(
+      new IngestUsage(context, [keyed(usage, context.idempotencyKey)]),
+    );
+    if (result instanceof Problem) throw result;
+    void reply.header('Log-Position', result!.position.toString());
+    if (result!.replayed) void reply.header('Idempotent-Replayed', 'true');
+    return result!.body;
+  }
+
+  @Post('batch')
+  @HttpCode(202)
+  @ApiOperation({
+    summary: 'Report up to 1000 usage events',
+    description: 'Each is taken in or rejected by itself.',
+  })
+  @ApiBody({
+    schema: {
+      type: 'object',
+      required: ['events'],
+      properties: { events: { type: 'array', items: USAGE_EVENT_SCHEMA as never } },
+    },
+  })
+  @ApiIdempotencyKey()
+  async ingestBatch(@Write() { context, reply }: WriteCall, @Query() _: NoQuery, @Body() body: unknown) {
+    const { idempotencyKey, correlationId } = context;
+    const read = readBatch(body);
+    const usable = read.flatMap((usage, index) =>
+      usage instanceof Problem
+        ? []
+        : [keyed(usage, idempotencyKey === undefined ? undefined : `${idempotencyKey}#${index}`)],
+    );
+    const done = (await this.commands.execute(new IngestUsage(context, usable))).values();
+    const results = read.map((usage) => (usage instanceof Problem ? usage : done.next().value!));
+    const accepted = results.flatMap((result) => (result instanceof Problem ? [] : [result]));
+    const position = accepted.reduce(
+      (latest, result) => (result.position > latest ? result.position : latest),
+      0n,
+    );
+    if (position > 0n) void reply.header('Log-Position', position.toString());
+    if (accepted.length > 0 && accepted.every(({ replayed }) => replayed))
+      void reply.header('Idempotent-Replayed', 'true');
+    return {
+      accepted: accepted.length,
+      rejected: results.length - accepted.length,
+      errors: results.flatMap((result, index) =>
+        result instanceof Problem ? [{ index, error: problemBody(result, `${correlationId}/${index}`) }] : [],
+      ),
+      results: results.map((result) => (result instanceof Problem ? null : result.body)),
+    };
+  }
+
+  @Get()
+  @ApiOperation({ summary: 'List usage events' })
+  async list(@Read() call: ReadCall, @Query() query: UsageQuery) {
+    const { customerId, eventName, from, to } = query;
+    await this.gate.pass(call, query, customerId);
+    const { data, nextKey, position } = await this.queries.execute(
+      new ListUsage(
+        call.tenant,
+        { customerId, eventName, from: instantOf(from), to: instantOf(to) },
+        pageOf(query),
+      ),
+    );
+    answerRead(call.reply, position);
+    return answerPage(data, nextKey);
+  }
+}
+
+const instantOf = (text: string | undefined): number | undefined =>
+  text === undefined ? undefined : parseInstant(text)!;
+
+/** The event's own key comes first; the header stands in for it. */
+const keyed = (usage: UsageRequest, key: string | undefined): UsageRequest =>
+  usage.idempotencyKey !== undefined || key === undefined ? usage : { ...usage, idempotencyKey: key };

@@ -1,0 +1,223 @@
+import { SingleBar } from 'cli-progress';
+import { Command } from 'commander';
+import pg from 'pg';
+import { createStreamWriter, type Environment, type KeyKind } from '#libs/commands';
+import { openPostgresEventStore } from '#libs/event-store/postgres';
+import { attachDatabase, parseConfig, startFailure, systemClock } from '#libs/platform';
+import { migrateReadModels, READ_MODEL_NAMES, rebuildReadModels, verifyLedger } from '#libs/read-models';
+import { createKey, listKeys, revokeKey } from '../keys.js';
+import { DEFAULT_TENANT } from '../runtime.js';
+
+/** Exit codes: 0 all is well, 1 a difference was found or the command failed, 2 bad usage. */
+const FOUND_A_DIFFERENCE = 1;
+const BAD_USAGE = 2;
+
+const program = new Command('drawdown')
+  .description('Operate a Drawdown ledger. Reads the same environment as the server, and may run beside it.')
+  .option('--json', 'print one JSON document instead of text')
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : BAD_USAGE));
+
+type Tools = Awaited<ReturnType<typeof open>>;
+
+async function open() {
+  const config = parseConfig(process.env);
+  if (config.eventStore === 'memory')
+    throw new Error('a log in memory ends with its process; there is nothing to operate on');
+  const database = await attachDatabase(config);
+  const pool = new pg.Pool({ connectionString: database.url, max: 4 });
+  const eventStore = await openPostgresEventStore({ connectionString: database.url });
+  await migrateReadModels(database.url);
+  const writer = createStreamWriter({ eventStore, clock: () => systemClock().now('') });
+  return { config, database, pool, eventStore, writer };
+}
+
+/** Runs a command with the database open, and closes it whatever happens. */
+async function run(action: (tools: Tools) => Promise<number | void>): Promise<void> {
+  const tools = await open();
+  let code = 0;
+  try {
+    code = (await action(tools)) ?? 0;
+  } finally {
+    await tools.writer.close();
+    await tools.eventStore.close();
+    await tools.pool.end();
+    await tools.database.stop();
+  }
+  process.exitCode = code;
+}
+
+function print(result: unknown, lines: () => readonly string[]): void {
+  const asJson = program.opts<{ json?: boolean }>().json;
+  const text = JSON.stringify(
+    result,
+    (_, value: unknown) => (typeof value === 'bigint' ? Number(value) : value),
+    2,
+  );
+  process.stdout.write(asJson ? `${text}\n` : `${lines().join('\n')}\n`);
+}
+
+/** A bar for people, on standard error; silent for machines. */
+function progressBar(label: string): {
+  update(done: bigint, of: bigint, perSecond: number): void;
+  stop(): void;
+} {
+  if (program.opts<{ json?: boolean }>().json || !process.stderr.isTTY)
+    return { update: () => undefined, stop: () => undefined };
+  const bar = new SingleBar({
+    format: `${label} {bar} {percentage}% | {value}/{total} events | {rate}/s | {eta_formatted} left`,
+  });
+  bar.start(0, 0, { rate: 0 });
+  return {
+    update(done, of, perSecond) {
+      bar.setTotal(Number(of));
+      bar.update(Number(done), { rate: Math.round(perSecond) });
+    },
+    stop: () => bar.stop(),
+  };
+}
+
+program
+  .command('rebuild')
+  .description('Build read models anew from the log, beside the live ones, and swap them in.')
+  .argument('[read-model...]', `which (default all): ${READ_MODEL_NAMES.join(', ')}`)
+  .action(async (names: string[]) => {
+    const unknown = names.filter((name) => !(READ_MODEL_NAMES as readonly string[]).includes(name));
+    if (unknown.length > 0) program.error(`unknown read model ${unknown.join(', ')}`);
+    await run(async ({ pool, eventStore }) => {
+      const bar = progressBar('rebuild');
+      const interrupt = new AbortController();
+      process.once('SIGINT', () => interrupt.abort());
+      const result = await rebuildReadModels({
+        pool,
+        eventStore,
+        ...(names.length === 0 ? {} : { names }),
+        signal: interrupt.signal,
+        onProgress: ({ position, head, eventsPerSecond }) => bar.update(position, head, eventsPerSecond),
+      }).finally(() => bar.stop());
+      print(result, () => [
+        `Rebuilt from ${result.events} events in ${result.seconds.toFixed(1)} s.`,
+        ...result.digests.map(({ name, live, rebuilt, same }) =>
+          same ? `  ${name}: unchanged, ${rebuilt}` : `  ${name}: was ${live}, is ${rebuilt}`,
+        ),
+      ]);
+    });
+  });
+
+program
+  .command('verify')
+  .description(
+    'Derive every balance from the log again, check the hash chains, and compare with the read models.',
+  )
+  .action(() =>
+    run(async ({ pool, eventStore }) => {
+      const bar = progressBar('verify');
+      const result = await verifyLedger({
+        pool,
+        eventStore,
+        onProgress: ({ position, head, eventsPerSecond }) => bar.update(position, head, eventsPerSecond),
+      }).finally(() => bar.stop());
+      const findings = [...result.faults, ...result.differences];
+      print(result, () => [
+        `${result.eventsChecked} events of ${result.streams} streams checked.`,
+        `${result.faults.length} faults in the log, ${result.differences.length} differences in the read models.`,
+        ...findings
+          .slice(0, 50)
+          .map(
+            (finding) =>
+              `  ${JSON.stringify(finding, (_, value: unknown) => (typeof value === 'bigint' ? Number(value) : value))}`,
+          ),
+      ]);
+      return findings.length === 0 ? 0 : FOUND_A_DIFFERENCE;
+    }),
+  );
+
+program
+  .command('status')
+  .description('Where the log ends and how far each read model is.')
+  .action(() =>
+    run(async ({ pool, eventStore }) => {
+      const head = await eventStore.head();
+      const { rows } = await pool.query<{
+        projection: string;
+        position: string;
+        stopped_reason: string | null;
+      }>(
+        'select projection, position::text as position, stopped_reason from read_models.checkpoints order by projection',
+      );
+      const readModels = rows.map(({ projection, position, stopped_reason: stopped }) => ({
+        name: projection,
+        position: Number(position),
+        behind: Number(head - BigInt(position)),
+        stopped,
+      }));
+      print({ log: { identity: eventStore.identity, position: Number(head) }, readModels }, () => [
+        `Log ${eventStore.identity} ends at position ${head}.`,
+        ...readModels.map(({ name, position, behind, stopped }) =>
+          stopped === null
+            ? `  ${name}: ${position}, ${behind} behind`
+            : `  ${name}: STOPPED at ${position}: ${stopped}`,
+        ),
+      ]);
+    }),
+  );
+
+const keys = program.command('keys').description('API keys.');
+const environments: readonly Environment[] = ['live', 'test'];
+const kinds: readonly KeyKind[] = ['secret', 'publishable', 'trigger'];
+
+keys
+  .command('create')
+  .description('Create a key; its value is printed this once.')
+  .requiredOption('--name <name>', 'what it is for')
+  .option('--type <type>', kinds.join(', '), 'secret')
+  .option('--environment <environment>', environments.join(', '), 'live')
+  .action(async ({ name, type, environment }: { name: string; type: KeyKind; environment: Environment }) => {
+    if (!kinds.includes(type)) program.error(`--type must be one of ${kinds.join(', ')}`);
+    if (!environments.includes(environment))
+      program.error(`--environment must be one of ${environments.join(', ')}`);
+    await run(async (tools) => {
+      const { key, value } = await createKey(tools, operator, {
+        tenant: DEFAULT_TENANT,
+        environment,
+        kind: type,
+        name,
+      });
+      print({ ...key, key: value }, () => [`${key.id} ${key.name}`, value]);
+    });
+  });
+
+keys
+  .command('list')
+  .description('List keys; their values are not kept.')
+  .action(() =>
+    run(async ({ pool }) => {
+      const found = await listKeys(pool);
+      print(found, () =>
+        found.map(
+          ({ id, environment, kind, prefix, name, revokedAt }) =>
+            `${id}  ${environment} ${kind}  ${prefix}...  ${name}${revokedAt === null ? '' : `  revoked ${revokedAt}`}`,
+        ),
+      );
+    }),
+  );
+
+keys
+  .command('revoke')
+  .argument('<id>')
+  .description('Revoke a key for ever; in force within a second.')
+  .action((id: string) =>
+    run(async (tools) => {
+      const key = await revokeKey(tools, operator, id);
+      print(key, () => [`${key.id} revoked at ${key.revokedAt}`]);
+    }),
+  );
+
+const operator = { actor: 'operator', correlationId: 'command line' };
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  const { text, exitCode } = startFailure(error);
+  process.stderr.write(`${text}\n`);
+  process.exitCode = exitCode;
+}

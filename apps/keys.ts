@@ -1,0 +1,117 @@
+import {
+  apiKeys,
+  identifyKey,
+  installation,
+  keyPrefix,
+  keyValue,
+  readKeyValue,
+  SYSTEM_TENANT,
+  type ApiKey,
+  type ApiKeyCommand,
+  type CommandContext,
+  type Environment,
+  type KeyKind,
+} from '#libs/commands';
+import { DEFAULT_TENANT, randomSecret, type Runtime } from './runtime.js';
+
+export interface NewKey {
+  readonly tenant: string;
+  readonly environment: Environment;
+  readonly kind: KeyKind;
+  readonly name: string;
+  /** The value to use; a new one when absent. */
+  readonly value?: string;
+}
+
+/** Stores a key and gives its value, which nothing can give again. */
+export async function createKey(
+  { writer }: Pick<Runtime, 'writer'>,
+  context: Omit<CommandContext, 'tenant' | 'idempotencyKey'>,
+  { tenant, environment, kind, name, value = keyValue(kind, environment, randomSecret()) }: NewKey,
+): Promise<{ readonly key: ApiKey; readonly value: string; readonly position: bigint }> {
+  const { id, hash } = identifyKey(value);
+  const written = await writer.execute(apiKeys, id, {
+    context: { ...context, tenant: SYSTEM_TENANT },
+    operation: 'apiKeys.create',
+    input: {},
+    command: (now): ApiKeyCommand => ({
+      type: 'Create',
+      now,
+      key: { id, tenant, environment, kind, name, prefix: keyPrefix(value), hash },
+    }),
+  });
+  return { key: (await written.stateAfter())!, value, position: written.position };
+}
+
+const KINDS: readonly KeyKind[] = ['secret', 'publishable', 'trigger'];
+
+/**
+ * Makes the first keys: those the configuration names, and at the very first start one of each kind for each environment
+ * that has none named. Named keys are made at every start, so that a new value takes effect.
+ * @returns the values that were generated, to be shown once
+ */
+export async function bootstrapKeys(
+  runtime: Runtime,
+): Promise<readonly { readonly key: ApiKey; readonly value: string }[]> {
+  const { config, writer } = runtime;
+  const context = { actor: 'bootstrap', correlationId: 'bootstrap' };
+  const named = [config.bootstrapSecretKey, config.bootstrapPublishableKey, config.bootstrapTriggerKey]
+    .filter((value) => value !== undefined)
+    .map((value) => ({ value, ...readKeyValue(value)! }));
+  const before = await writer.read(installation, SYSTEM_TENANT, INSTALLATION);
+  for (const { value, kind, environment } of named)
+    await createKey(runtime, context, {
+      tenant: DEFAULT_TENANT,
+      environment,
+      kind,
+      name: `bootstrap ${kind}`,
+      value,
+    });
+  if (before.state) return [];
+  const environments: readonly Environment[] =
+    named.length === 0 ? ['live', 'test'] : [...new Set(named.map(({ environment }) => environment))];
+  const generated: { key: ApiKey; value: string }[] = [];
+  for (const environment of environments)
+    for (const kind of KINDS)
+      if (!named.some((key) => key.environment === environment && key.kind === kind))
+        generated.push(
+          await createKey(runtime, context, {
+            tenant: DEFAULT_TENANT,
+            environment,
+            kind,
+            name: `first ${environment} ${kind}`,
+          }),
+        );
+  await writer.execute(installation, INSTALLATION, {
+    context: { ...context, tenant: SYSTEM_TENANT },
+    operation: 'installation.start',
+    input: {},
+    command: (now) => ({ now }),
+  });
+  return generated;
+}
+
+const INSTALLATION = 'first-start';
+
+/** @throws Problem `not_found` */
+export async function revokeKey(
+  { writer }: Pick<Runtime, 'writer'>,
+  context: Omit<CommandContext, 'tenant' | 'idempotencyKey'>,
+  id: string,
+): Promise<ApiKey> {
+  const written = await writer.execute(apiKeys, id, {
+    context: { ...context, tenant: SYSTEM_TENANT },
+    operation: 'apiKeys.revoke',
+    input: {},
+    command: (now): ApiKeyCommand => ({ type: 'Revoke', now }),
+  });
+  return (await written.stateAfter())!;
+}
+
+/** The key with this value, if it is in force; at most a second behind what another process did to it. */
+export async function findKey({ writer }: Pick<Runtime, 'writer'>, value: string): Promise<ApiKey | null> {
+  if (!readKeyValue(value)) return null;
+  const { id, hash } = identifyKey(value);
+  const { state } = await writer.read(apiKeys, SYSTEM_TENANT, id, 1000);
+  return state?.hash === hash && state.revokedAt === null ? state : null;
+}

@@ -1,0 +1,133 @@
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import { typeidUnboxed } from 'typeid-js';
+import {
+  accountKind,
+  createClocks,
+  createStreamWriter,
+  noWriteCache,
+  openPostgresWriteCache,
+  type ClosableStreamWriter,
+  type Clocks,
+  type CreditsDeps,
+  type NewId,
+} from '#libs/commands';
+import { createCatalogReader, type CatalogReader } from '#libs/commands/catalog';
+import type { EventStore } from '#libs/event-store';
+import { createMemoryEventStore } from '#libs/event-store/memory';
+import { openPostgresEventStore } from '#libs/event-store/postgres';
+import { createReadModels, migrateReadModels, type ReadModels } from '#libs/read-models';
+import {
+  createMetrics,
+  startDatabase,
+  systemClock,
+  type Closer,
+  type Config,
+  type Database,
+  type Logger,
+} from '#libs/platform';
+
+/** Everything a process of the product holds, made from its configuration; the one place where the parts meet. */
+export interface Runtime {
+  readonly config: Config;
+  readonly database: Database;
+  readonly pool: pg.Pool;
+  readonly eventStore: EventStore;
+  readonly writer: ClosableStreamWriter;
+  readonly catalog: CatalogReader;
+  readonly clocks: Clocks;
+  readonly readModels: ReadModels;
+  readonly credits: CreditsDeps;
+  readonly newId: NewId;
+  readonly metrics: ReturnType<typeof createMetrics>;
+  readonly logger: Logger;
+  /** What to close, in this order, once nobody calls any more. */
+  readonly closers: readonly Closer[];
+}
+
+/** The tenant of a single-company installation; its test environment is `default.test`. */
+export const DEFAULT_TENANT = 'default';
+
+export async function startRuntime(config: Config, logger: Logger): Promise<Runtime> {
+  const opened: Closer[] = [];
+  const opening = <T>(name: string, resource: T, close: (resource: T) => Promise<unknown>): T => {
+    opened.unshift({ name, close: async () => void (await close(resource)) });
+    return resource;
+  };
+  try {
+    const database = opening(
+      'database',
+      await startDatabase(config, { log: (line) => logger.debug({ context: 'postgres' }, line.trim()) }),
+      (started) => started.stop(),
+    );
+    const onError = (error: unknown): void => logger.error({ err: error }, 'in the background');
+    const pool = opening('connections', new pg.Pool({ connectionString: database.url, max: 10 }), (it) =>
+      it.end(),
+    );
+    pool.on('error', onError);
+    const eventStore = opening(
+      'event store',
+      config.eventStore === 'memory'
+        ? createMemoryEventStore()
+        : await openPostgresEventStore({ connectionString: database.url, onError }),
+      (store) => store.close(),
+    );
+    await migrateReadModels(database.url);
+    const readModels = opening(
+      'read models',
+      await createReadModels({ eventStore, pool, project: config.role !== 'api', onError }),
+      (models) => models.close(),
+    );
+    const wall = systemClock();
+    const clocks = createClocks(() => wall.now(''));
+    const writer = opening(
+      'writer',
+      createStreamWriter({
+        eventStore,
+        clock: clocks.now,
+        writeCache:
+          config.eventStore === 'memory'
+            ? noWriteCache
+            : await openPostgresWriteCache(pool, eventStore.identity),
+        onError,
+      }),
+      (it) => it.close(),
+    );
+    clocks.attach(writer);
+    const catalog = createCatalogReader({ writer, monotonic: () => performance.now() });
+    const newId: NewId = (prefix) => typeidUnboxed(prefix);
+    const credits: CreditsDeps = {
+      writer,
+      eventStore,
+      catalog,
+      newId,
+      account: accountKind(config.expiryGrace),
+      now: clocks.now,
+      maxEventAge: config.maxEventAge,
+      locateGrant: readModels.locateGrant,
+      customersDue: readModels.customersDue,
+    };
+    const metrics = createMetrics();
+    return {
+      config,
+      database,
+      pool,
+      eventStore,
+      writer,
+      catalog,
+      clocks,
+      readModels,
+      credits,
+      newId,
+      metrics,
+      logger,
+      closers: opened,
+    };
+  } catch (error) {
+    for (const { close } of opened) await close();
+    throw error;
+  }
+}
+
+/** 256 random bits, as a new API key carries them. */
+export const randomSecret = (): string => randomBytes(32).toString('base64url');

@@ -1,0 +1,101 @@
+import { createHash } from 'node:crypto';
+import { TypeID } from 'typeid-js';
+import { formatInstant, Problem, type Decider, type DomainEvent, type Instant } from '#libs/kernel';
+import type { StreamKind } from './stream-kind.js';
+
+export type KeyKind = 'secret' | 'publishable' | 'trigger';
+export type Environment = 'live' | 'test';
+
+/** An API key as the log knows it: never its value, only the SHA-256 of it and the first characters. */
+export interface ApiKey {
+  readonly id: string;
+  /** Without the environment. */
+  readonly tenant: string;
+  readonly environment: Environment;
+  readonly kind: KeyKind;
+  readonly name: string;
+  /** For people to recognise it by. */
+  readonly prefix: string;
+  /** SHA-256 of the value, hex. */
+  readonly hash: string;
+  readonly createdAt: string;
+  readonly revokedAt: string | null;
+}
+
+export type ApiKeyEvent =
+  | DomainEvent<'ApiKeyCreated', Omit<ApiKey, 'createdAt' | 'revokedAt'> & { readonly at: string }>
+  | DomainEvent<'ApiKeyRevoked', { readonly at: string }>;
+
+export type ApiKeyCommand =
+  | { readonly type: 'Create'; readonly key: Omit<ApiKey, 'createdAt' | 'revokedAt'>; readonly now: Instant }
+  | { readonly type: 'Revoke'; readonly now: Instant };
+
+const apiKeyDecider: Decider<ApiKey | null, ApiKeyCommand, ApiKeyEvent> = {
+  initialState: null,
+  decide(command, key) {
+    const at = formatInstant(command.now);
+    if (command.type === 'Create')
+      return key ? [] : [{ type: 'ApiKeyCreated', data: { ...command.key, at } }];
+    if (!key) throw new Problem('not_found', 'There is no such API key.');
+    return key.revokedAt ? [] : [{ type: 'ApiKeyRevoked', data: { at } }];
+  },
+  evolve(key, { type, data }) {
+    if (type === 'ApiKeyRevoked') return key && { ...key, revokedAt: data.at };
+    const { at, ...created } = data;
+    return { ...created, createdAt: at, revokedAt: null };
+  },
+};
+
+/** Keys are looked up before their tenant is known, so their streams belong to nobody: `apiKey-system_<id>`. */
+export const SYSTEM_TENANT = 'system';
+
+export const apiKeys: StreamKind<ApiKey | null, ApiKeyCommand, ApiKeyEvent> = {
+  category: 'apiKey',
+  decider: apiKeyDecider,
+  schemaVersion: 1,
+};
+
+/** SHA-256 of a key's value, and the id that follows from its first 128 bits: whoever has the value finds the stream. */
+export function identifyKey(value: string): { readonly id: string; readonly hash: string } {
+  const digest = createHash('sha256').update(value).digest();
+  return {
+    id: TypeID.fromUUIDBytes('key', new Uint8Array(digest.subarray(0, 16))).toString(),
+    hash: digest.toString('hex'),
+  };
+}
+
+const PREFIXES: Readonly<Record<KeyKind, string>> = { secret: 'sk', publishable: 'pk', trigger: 'tk' };
+const VALUE = /^(sk|pk|tk)_(live|test)_[A-Za-z0-9_-]{16,200}$/;
+
+/** A key's value from 256 random bits (43 characters of base64url). */
+export const keyValue = (kind: KeyKind, environment: Environment, random: string): string =>
+  `${PREFIXES[kind]}_${environment}_${random}`;
+
+/** What a key's value says of itself; null when it is no key at all. */
+export function readKeyValue(
+  value: string,
+): { readonly kind: KeyKind; readonly environment: Environment } | null {
+  const match = VALUE.exec(value);
+  if (!match) return null;
+  const kind = (Object.keys(PREFIXES) as KeyKind[]).find((name) => PREFIXES[name] === match[1])!;
+  return { kind, environment: match[2] as Environment };
+}
+
+/** The part of a key that may be shown again. */
+export const keyPrefix = (value: string): string => value.slice(0, 12);
+
+/** That the first keys were made, so that they are not made again. */
+export const installation: StreamKind<
+  boolean,
+  { readonly now: Instant },
+  DomainEvent<'InstallationStarted', { readonly at: string }>
+> = {
+  category: 'installation',
+  schemaVersion: 1,
+  decider: {
+    initialState: false,
+    decide: ({ now }, started) =>
+      started ? [] : [{ type: 'InstallationStarted', data: { at: formatInstant(now) } }],
+    evolve: () => true,
+  },
+};

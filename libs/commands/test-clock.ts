@@ -1,0 +1,64 @@
+import { formatInstant, readInstant, type Decider, type DomainEvent, type Instant } from '#libs/kernel';
+import type { CommandContext, StreamKind, StreamWriter } from './stream-kind.js';
+
+/** How far (ms) a test environment's time runs ahead of the wall clock; 0 or more. */
+export type TestClock = number;
+export type TestClockEvent = DomainEvent<'TestClockAdvanced', { readonly to: string; readonly wall: string }>;
+export interface AdvanceTestClock {
+  readonly to: Instant;
+  readonly wall: Instant;
+}
+
+const decider: Decider<TestClock, AdvanceTestClock, TestClockEvent> = {
+  initialState: 0,
+  decide: ({ to, wall }, ahead) =>
+    to <= wall + ahead
+      ? []
+      : [{ type: 'TestClockAdvanced', data: { to: formatInstant(to), wall: formatInstant(wall) } }],
+  evolve: (_, { data }) => readInstant(data.to) - readInstant(data.wall),
+};
+
+const testClocks: StreamKind<TestClock, AdvanceTestClock, TestClockEvent> = {
+  category: 'testClock',
+  decider,
+  schemaVersion: 1,
+};
+
+export interface Clocks {
+  /** The environment's now: the wall clock, in a test environment moved ahead by its test clock. */
+  now(tenant: string): Instant;
+  /** Learns how another process moved a test clock, at most `maxAgeMs` late. Nothing to learn for live. */
+  sync(tenant: string, maxAgeMs?: number): Promise<void>;
+  /** Moves a test clock forward; a time that is not ahead of now changes nothing. */
+  advance(context: CommandContext, to: Instant): Promise<void>;
+}
+
+/** A test environment's tenant ends so; only there time may be moved. */
+export const isTest = (tenant: string): boolean => tenant.endsWith('.test');
+
+export function createClocks(wall: () => Instant): Clocks & { attach(writer: StreamWriter): void } {
+  const ahead = new Map<string, number>();
+  const syncedAt = new Map<string, number>();
+  let writer: StreamWriter | null = null;
+  return {
+    attach: (attached) => (writer = attached),
+    now: (tenant) => wall() + (ahead.get(tenant) ?? 0),
+    async sync(tenant, maxAgeMs = 250) {
+      const now = performance.now();
+      if (!isTest(tenant) || !writer || now - (syncedAt.get(tenant) ?? -Infinity) < maxAgeMs) return;
+      syncedAt.set(tenant, now);
+      const { state } = await writer.read(testClocks, tenant, 'clock', maxAgeMs);
+      ahead.set(tenant, Math.max(state, ahead.get(tenant) ?? 0));
+    },
+    async advance(context, to) {
+      if (!isTest(context.tenant)) throw new Error('time moves by itself in live environments');
+      const written = await writer!.execute(testClocks, 'clock', {
+        context: { ...context, idempotencyKey: undefined },
+        operation: 'testClock.advance',
+        input: {},
+        command: () => ({ to, wall: wall() }),
+      });
+      ahead.set(context.tenant, await written.stateAfter());
+    },
+  };
+}

@@ -1,0 +1,116 @@
+import { Inject } from '@nestjs/common';
+import { Query, QueryHandler, type IQueryHandler } from '@nestjs/cqrs';
+import type pg from 'pg';
+import { formatAmount, formatInstant, readAmount, type Amount, type Instant } from '#libs/kernel';
+import { READ_MODELS_POOL, readRows, sql } from '../reading.js';
+import { LIVE } from '../table.js';
+
+/** What a customer has in one unit at an instant. Amounts are decimal strings. */
+export interface UnitBalance {
+  readonly unit: string;
+  /** What remains on active grants. */
+  readonly ledger: string;
+  /** Set aside by holds. */
+  readonly held: string;
+  /** What is owed; does not reduce `available`. */
+  readonly debt: string;
+  readonly available: string;
+  /** What is not yet effective. */
+  readonly scheduled: string;
+  /** The earliest instant at which active credit ends, and how much ends then. */
+  readonly nextExpiry: { readonly at: string; readonly amount: string } | null;
+  /** Active grants with something left. */
+  readonly grants: number;
+}
+
+export interface BalancesAnswer {
+  readonly customerId: string;
+  readonly at: string;
+  readonly position: number;
+  readonly balances: readonly UnitBalance[];
+  /**
+   * Set when a grant has become effective while something is owed, and what it pays is not recorded yet: settle the
+   * account, wait for the position and ask again.
+   */
+  readonly needsSettling?: true;
+}
+
+/** A customer's balances, exact at the instant: what expired or began by then counts so, whether that is recorded or not. */
+export class CustomerBalances extends Query<BalancesAnswer> {
+  constructor(
+    readonly tenant: string,
+    readonly customerId: string,
+    readonly filters: { readonly unit?: string | undefined },
+    readonly now: Instant,
+  ) {
+    super();
+  }
+}
+
+interface Stored {
+  readonly unit: string;
+  readonly debt: string;
+  readonly ledger: string;
+  readonly held: string;
+  readonly scheduled: string;
+  readonly grants: number;
+  readonly endsAt: Date | null;
+  readonly ending: string | null;
+  readonly needsSettling: boolean;
+}
+
+@QueryHandler(CustomerBalances)
+export class CustomerBalancesHandler implements IQueryHandler<CustomerBalances> {
+  constructor(@Inject(READ_MODELS_POOL) private readonly pool: pg.Pool) {}
+
+  async execute({ tenant, customerId, filters, now }: CustomerBalances): Promise<BalancesAnswer> {
+    const query = sql(tenant, customerId, formatInstant(now));
+    const ofUnit = filters.unit === undefined ? '' : `and b.unit = ${query.bind(filters.unit)}`;
+    const { rows, position } = await readRows<Stored>(
+      this.pool,
+      ['balances', 'grants'],
+      `with open as materialized (
+         select g.unit, g.remaining, g.held, g.activated, g.expires_at, g.effective_at <= $3::timestamptz as begun,
+           g.expires_at <= $3::timestamptz as over
+         from ${LIVE}.grants g where g.tenant = $1 and g.customer_id = $2 and g.ended_as is null
+       ), active as (
+         select * from open where begun and over is not true
+       ), ends as (
+         select distinct on (unit) unit, expires_at, sum(remaining) as ending
+         from active where expires_at is not null group by unit, expires_at order by unit, expires_at
+       )
+       select b.unit, b.debt::text, ends.expires_at as "endsAt", ends.ending::text,
+         (select coalesce(sum(remaining), 0) from active a where a.unit = b.unit)::text as ledger,
+         (select coalesce(sum(held), 0) from active a where a.unit = b.unit)::text as held,
+         (select coalesce(sum(remaining), 0) from open o where o.unit = b.unit and not o.begun)::text as scheduled,
+         (select count(*) from active a where a.unit = b.unit and a.remaining > 0)::int as grants,
+         b.debt > 0 and exists (select from open o where o.unit = b.unit and o.begun and not o.activated) as "needsSettling"
+       from ${LIVE}.balances b left join ends on ends.unit = b.unit
+       where b.tenant = $1 and b.customer_id = $2 ${ofUnit} order by b.unit`,
+      query,
+    );
+    return {
+      customerId,
+      at: formatInstant(now),
+      position: Number(position),
+      balances: rows.map(balanceOf),
+      ...(rows.some(({ needsSettling }) => needsSettling) ? { needsSettling: true } : {}),
+    };
+  }
+}
+
+function balanceOf({ unit, debt, ledger, held, scheduled, grants, endsAt, ending }: Stored): UnitBalance {
+  const text = (amount: Amount): string => formatAmount(amount);
+  return {
+    unit,
+    ledger: text(readAmount(ledger)),
+    held: text(readAmount(held)),
+    debt: text(readAmount(debt)),
+    // what is held is out of what remains already
+    available: text(readAmount(ledger)),
+    scheduled: text(readAmount(scheduled)),
+    nextExpiry:
+      endsAt && ending !== null ? { at: endsAt.toISOString(), amount: text(readAmount(ending)) } : null,
+    grants,
+  };
+}

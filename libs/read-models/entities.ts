@@ -1,0 +1,18 @@
+import { BalanceRow } from './balances/balances.entity.js';
+import { CatalogRow } from './catalog/catalog.entity.js';
+import { CheckpointRow } from './checkpoints/checkpoint.entity.js';
+import { CustomerRow } from './customers/customers.entity.js';
+import { GrantRow } from './grants/grants.entity.js';
+import { TransactionRow } from './transactions/transactions.entity.js';
+import { UsageRow } from './usage/usage.entity.js';
+
+/** Everything in schema `read_models`. */
+export const ENTITIES = [
+  BalanceRow,
+  CatalogRow,
+  CheckpointRow,
+  CustomerRow,
+  GrantRow,
+  TransactionRow,
+  UsageRow,
+];

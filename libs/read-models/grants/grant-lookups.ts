@@ -1,0 +1,65 @@
+import { formatInstant, type Instant } from '#libs/kernel';
+import type { EventStore } from '#libs/event-store';
+import type pg from 'pg';
+import { run } from '../sink.js';
+import { LIVE } from '../table.js';
+import type { PositionWaiter } from '../waiting.js';
+
+/** Customers on one page of {@link GrantLookups.customersDue}. */
+export const DUE_PAGE = 500;
+/** Milliseconds that a lookup waits for the read model to reach the end of the log. */
+const LOOKUP_WAIT = 2000;
+
+export interface GrantLookups {
+  /**
+   * The customer that holds a grant, by its id or the id of its schedule; null when none has it at the end of the log.
+   * @throws Problem `read_model_behind` when that cannot be said within 2 s
+   */
+  locateGrant(tenant: string, grantId: string): Promise<{ customerId: string } | null>;
+  /** Customers on whose open grants time has made something due at an instant: a page after `after`, ordered by id. */
+  customersDue(tenant: string, at: Instant, after: string | null): Promise<readonly string[]>;
+}
+
+/** The lookups that commands on grants need: of rows, but as of the end of the log. */
+export function createGrantLookups(
+  pool: pg.Pool,
+  eventStore: Pick<EventStore, 'head'>,
+  { waitForPosition }: Pick<PositionWaiter, 'waitForPosition'>,
+): GrantLookups {
+  async function look(tenant: string, grantId: string): Promise<{ customerId: string } | null> {
+    const { rows } = await run<{ customerId: string }>(
+      pool,
+      `select customer_id as "customerId" from ${LIVE}.grants where tenant = $1 and grant_id = $2
+       union all
+       select customer_id from ${LIVE}.grants where tenant = $1 and parent_id = $2 limit 1`,
+      [tenant, grantId],
+      'grants.locate',
+    );
+    return rows[0] ?? null;
+  }
+
+  return {
+    async locateGrant(tenant: string, grantId: string): Promise<{ customerId: string } | null> {
+      const found = await look(tenant, grantId);
+      if (found) return found;
+      await waitForPosition(await eventStore.head(), LOOKUP_WAIT, ['grants']);
+      return look(tenant, grantId);
+    },
+
+    async customersDue(tenant: string, at: Instant, after: string | null): Promise<readonly string[]> {
+      const { rows } = await run<{ customerId: string }>(
+        pool,
+        `select "customerId" from (
+           select customer_id as "customerId" from ${LIVE}.grants
+           where tenant = $1 and ended_as is null and expires_at <= $2 and customer_id > $3
+           union
+           select customer_id from ${LIVE}.grants
+           where tenant = $1 and ended_as is null and not activated and effective_at <= $2 and customer_id > $3
+         ) due order by "customerId" limit ${DUE_PAGE}`,
+        [tenant, formatInstant(at), after ?? ''],
+        'grants.due',
+      );
+      return rows.map(({ customerId }) => customerId);
+    },
+  };
+}

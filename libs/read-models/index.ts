@@ -1,0 +1,17 @@
+export * from './balances/balances.query.js';
+export * from './catalog/catalog-queries.js';
+export * from './catalog/catalog.query.js';
+export * from './customers/customers.query.js';
+export * from './grants/grant-lookups.js';
+export * from './grants/grants.query.js';
+export * from './transactions/transactions.query.js';
+export * from './usage/usage.query.js';
+export { ReadModelsOfAnotherLog } from './checkpoints/checkpoints.js';
+export * from './migrate.js';
+export { ProjectionFailed } from './project-slice.js';
+export type { ProjectedEvent, Projection, Sink } from './projection.js';
+export * from './projections.js';
+export * from './projector.js';
+export * from './query-handlers.js';
+export * from './read-models.js';
+export { READ_MODELS_POOL, type Found, type ListPage, type PageRequest } from './reading.js';

@@ -1,0 +1,46 @@
+import { DataSource } from 'typeorm';
+import pg from 'pg';
+import { ENTITIES } from './entities.js';
+import { MIGRATE_LOCK } from './locks.js';
+import { ReadModels1760000000000 } from './migrations/1760000000000-read-models.js';
+import { LIVE } from './table.js';
+
+/** TypeORM's view of the schema `read_models`: entities and migrations. Not yet connected. */
+export const readModelsDataSource = (connectionString: string): DataSource =>
+  new DataSource({
+    type: 'postgres',
+    url: connectionString,
+    schema: LIVE,
+    entities: ENTITIES,
+    migrations: [ReadModels1760000000000],
+    migrationsTableName: 'migrations',
+    applicationName: 'read-models',
+    poolSize: 2,
+  });
+
+/**
+ * Brings the schema `read_models` to the newest migration. Processes that start together wait for each other; one that
+ * finds nothing to do needs no right to create anything.
+ */
+export async function migrateReadModels(connectionString: string): Promise<void> {
+  const client = new pg.Client({ connectionString, application_name: 'read-models' });
+  client.on('error', () => {}); // the statement in hand reports it
+  await client.connect();
+  try {
+    // held until the connection ends
+    await client.query('select pg_advisory_lock($1)', [MIGRATE_LOCK]);
+    const { rows } = await client.query<{ there: boolean }>(
+      'select to_regnamespace($1) is not null as there',
+      [LIVE],
+    );
+    if (!rows[0]?.there) await client.query(`create schema ${LIVE}`);
+    const dataSource = await readModelsDataSource(connectionString).initialize();
+    try {
+      await dataSource.runMigrations({ transaction: 'each' });
+    } finally {
+      await dataSource.destroy();
+    }
+  } finally {
+    await client.end();
+  }
+}

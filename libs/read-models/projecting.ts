@@ -1,0 +1,187 @@
+import type pg from 'pg';
+import type { EventStore, LogSlice } from '#libs/event-store';
+import { assertOurs, loadStandings, storeStandings, type Standing } from './checkpoints/checkpoints.js';
+import { transaction } from './database.js';
+import {
+  handledBy,
+  prepareSlice,
+  projectEvents,
+  ProjectionFailed,
+  type PreparedSlice,
+} from './project-slice.js';
+import type { Projection } from './projection.js';
+import { createSink, run } from './sink.js';
+import { LIVE } from './table.js';
+import type { PositionWaiter } from './waiting.js';
+
+export interface LeasedWork {
+  readonly eventStore: EventStore;
+  readonly pool: pg.Pool;
+  /** The connection that holds the lease; all rows are written over it, so whoever lost the lease cannot write. */
+  readonly client: pg.PoolClient;
+  readonly projections: readonly Projection[];
+  readonly waiter: PositionWaiter;
+  readonly signal: AbortSignal;
+  readonly batchSize?: number;
+  onError(error: unknown): void;
+}
+
+/** The checkpoints are not what was expected, or reading must begin elsewhere: look at them again. */
+class LookAgain extends Error {}
+
+/** Milliseconds between two looks whether a stopped projection was set going again, by a rebuild. */
+const LOOK_AFTER = 500;
+
+/** Rows are always found by their keys; statistics of a table that was empty a moment ago would say otherwise. */
+const SESSION = `set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off;
+  set plan_cache_mode = force_generic_plan; set lock_timeout = 0; set statement_timeout = 0`;
+
+/** Projects until the signal is raised. @throws DatabaseUnavailable when the connection, and with it the lease, is lost */
+export async function projectWhileLeased(work: LeasedWork): Promise<void> {
+  const { client, eventStore, projections, signal } = work;
+  const names = projections.map(({ name }) => name);
+  await run(client, SESSION);
+  // what was stopped is tried again: the code may be another one by now
+  await run(
+    client,
+    `update ${LIVE}.checkpoints set stopped_reason = null where projection = any($1::text[])`,
+    [names],
+  );
+  while (!signal.aborted) {
+    try {
+      const standings = new Map(await loadStandings(client, names));
+      assertOurs(standings, names, eventStore);
+      await projectFrom(work, standings);
+    } catch (error) {
+      if (!(error instanceof LookAgain)) throw error;
+    }
+  }
+}
+
+/** Projects from where the projections stand. @throws LookAgain */
+async function projectFrom(work: LeasedWork, standings: Map<string, Standing>): Promise<void> {
+  const { eventStore, pool, client, projections, waiter, signal, batchSize = 2000, onError } = work;
+  const names = projections.map(({ name }) => name);
+  const handled = handledBy(projections);
+  const sink = createSink(client, LIVE);
+  const standing = (name: string): Standing => standings.get(name)!;
+  const running = (): readonly Projection[] =>
+    projections.filter(({ name }) => standing(name).stopped === null);
+
+  /** Commits what `project` writes together with where its projections stand then. */
+  async function commit(moved: ReadonlyMap<string, Standing>, project: () => Promise<void>): Promise<void> {
+    await transaction(client, async () => {
+      const stored = await loadStandings(client, names, true);
+      if (names.some((name) => !same(stored.get(name), standings.get(name)))) throw new LookAgain();
+      await project();
+      await storeStandings(client, moved);
+    });
+    for (const [name, now] of moved) standings.set(name, now);
+    waiter.advanced(new Map(standings));
+  }
+
+  async function projectAll(prepared: PreparedSlice, behind: readonly Projection[]): Promise<void> {
+    const { checkpoint, position } = prepared.slice;
+    const moved = new Map(behind.map(({ name }) => [name, { ...standing(name), checkpoint, position }]));
+    await commit(moved, async () => {
+      for (const projection of behind)
+        await projectEvents(projection, prepared.of(projection, standing(projection.name).position), sink);
+    });
+  }
+
+  /** Goes on in ever smaller steps, so that everything before the event that fails is in the rows; stops there. */
+  async function projectUpToFault(prepared: PreparedSlice, projection: Projection): Promise<void> {
+    const { name } = projection;
+    const { checkpoint, position } = prepared.slice;
+    let rest = prepared.of(projection, standing(name).position);
+    for (let step = rest.length; rest.length > 0;) {
+      const part = rest.slice(0, step);
+      // inside a slice there is no checkpoint to be had: the position alone says what is in
+      const moved = { ...standing(name), position: part.at(-1)!.position };
+      try {
+        await commit(new Map([[name, moved]]), () => projectEvents(projection, part, sink));
+        rest = rest.slice(step);
+      } catch (error) {
+        if (!(error instanceof ProjectionFailed)) throw error;
+        if (step === 1) {
+          await commit(new Map([[name, { ...standing(name), stopped: error.message }]]), async () => {});
+          return onError(error);
+        }
+        step = Math.ceil(Math.min(step, rest.length) / 2);
+      }
+    }
+    await commit(new Map([[name, { ...standing(name), checkpoint, position }]]), async () => {});
+  }
+
+  async function handle(slice: LogSlice): Promise<void> {
+    const prepared = prepareSlice(slice, handled);
+    let behind = running().filter(({ name }) => standing(name).position < slice.position);
+    const failed: Projection[] = [];
+    while (behind.length > 0) {
+      try {
+        await projectAll(prepared, behind);
+        break;
+      } catch (error) {
+        if (!(error instanceof ProjectionFailed)) throw error;
+        const culprit = behind.find(({ name }) => name === error.projection)!;
+        failed.push(culprit);
+        behind = behind.filter((projection) => projection !== culprit);
+      }
+    }
+    for (const projection of failed) await projectUpToFault(prepared, projection);
+    // what is left may stand far ahead of what has stopped: no use in reading all that for nobody
+    if (failed.length > 0) throw new LookAgain();
+  }
+
+  const from = running().map(({ name }) => standing(name));
+  waiter.advanced(new Map(standings));
+  await new Promise<void>((resolve, reject) => {
+    const restarted = setInterval(() => {
+      loadStandings(pool, names).then(
+        (stored) => {
+          const again = names.some(
+            (name) => stored.get(name)?.stopped === null && standing(name).stopped !== null,
+          );
+          if (again) end(() => reject(new LookAgain()));
+        },
+        () => undefined, // the projecting connection will tell
+      );
+    }, LOOK_AFTER);
+    const lost = (error: Error): void => end(() => reject(error));
+    const stopped = (): void => end(resolve);
+    let ending = false;
+    const end = (settle: () => void): void => {
+      if (ending) return;
+      ending = true;
+      clearInterval(restarted);
+      client.off('error', lost);
+      signal.removeEventListener('abort', stopped);
+      void subscription?.stop().then(settle);
+      if (!subscription) settle();
+    };
+    client.on('error', lost);
+    signal.addEventListener('abort', stopped);
+    const subscription =
+      from.length === 0
+        ? undefined
+        : eventStore.subscribe(earliest(from), {
+            batchSize,
+            handle,
+            onError: (error) => end(() => reject(error as Error)),
+          });
+    if (signal.aborted) stopped();
+  });
+}
+
+const same = (a: Standing | undefined, b: Standing | undefined): boolean =>
+  a?.checkpoint === b?.checkpoint &&
+  a?.position === b?.position &&
+  a?.stopped === b?.stopped &&
+  a?.log === b?.log;
+
+/** Where to read on so that nobody misses anything. */
+function earliest(standings: readonly Standing[]): string | null {
+  let first = standings[0]!;
+  for (const one of standings) if (one.position < first.position) first = one;
+  return first.checkpoint;
+}

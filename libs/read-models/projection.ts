@@ -1,0 +1,74 @@
+import type { RecordedEvent } from '#libs/event-store';
+import type { Table } from './table.js';
+
+/** One read model's code: folds events into rows. The same code feeds the live tables and a rebuild. */
+export interface Projection {
+  /** Also the key of its checkpoint. */
+  readonly name: string;
+  readonly tables: readonly Table[];
+  /** Categories of the streams it folds; events of others are passed over. */
+  readonly categories: ReadonlySet<string>;
+  /**
+   * Folds events of its categories, in order, and writes the rows they set. Writing the same events again changes nothing.
+   * @throws Error for an event it cannot fold, an unknown type above all: the projection stops there
+   */
+  project(events: readonly ProjectedEvent[], sink: Sink): Promise<void>;
+}
+
+/** An event with its stream's name taken apart. */
+export interface ProjectedEvent extends RecordedEvent {
+  readonly category: string;
+  readonly tenant: string;
+  /** Id of the object whose stream it is, such as the customer's. */
+  readonly entityId: string;
+  readonly recordedAt: string;
+}
+
+/** Where a projection writes: one schema, one transaction. */
+export interface Sink {
+  /**
+   * Inserts rows or, where the key exists, sets the columns.
+   * @param rows at most one per key
+   * @param update properties to set where the row exists; default: all
+   */
+  upsert<Row extends object>(
+    table: Table<Row>,
+    rows: readonly Row[],
+    update?: readonly (keyof Row & string)[],
+  ): Promise<void>;
+  /**
+   * Sets columns of rows that exist; a member that is undefined stays as it is.
+   * @param properties those that any of the patches sets
+   * @throws Error when a row does not exist
+   */
+  patch<Row extends object>(
+    table: Table<Row>,
+    properties: readonly (keyof Row & string)[],
+    patches: readonly Partial<Row>[],
+  ): Promise<void>;
+  /** Reads the projection's own rows; `{schema}` in the text stands for the schema. */
+  query<Result extends object>(text: string, values: readonly unknown[]): Promise<readonly Result[]>;
+}
+
+/** Takes the stream's name `<category>-<tenant>_<id>` apart. @throws Error when it is none of ours */
+export function projectedEvent(event: RecordedEvent): ProjectedEvent {
+  const { stream, metadata } = event;
+  const dash = stream.indexOf('-');
+  const underscore = stream.indexOf('_', dash);
+  if (dash < 1 || underscore < 0) throw new Error(`stream ${stream} has no tenant`);
+  const id = stream.slice(underscore + 1);
+  return {
+    ...event,
+    category: stream.slice(0, dash),
+    tenant: stream.slice(dash + 1, underscore),
+    entityId: id.includes('%') ? decodeURIComponent(id) : id,
+    recordedAt: metadata['recordedAt'] as string,
+  };
+}
+
+/** An event type that a projection must know and does not. */
+export const unknownEvent = ({ type, stream, position }: RecordedEvent): Error =>
+  new Error(`unknown event ${type} in stream ${stream} at position ${position}`);
+
+/** The category of a stream. */
+export const categoryOf = (stream: string): string => stream.slice(0, stream.indexOf('-'));

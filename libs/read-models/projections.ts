@@ -1,0 +1,20 @@
+import { balancesProjection } from './balances/balances.projection.js';
+import { catalogProjection } from './catalog/catalog.projection.js';
+import { customersProjection } from './customers/customers.projection.js';
+import { grantsProjection } from './grants/grants.projection.js';
+import type { Projection } from './projection.js';
+import { transactionsProjection } from './transactions/transactions.projection.js';
+import { usageProjection } from './usage/usage.projection.js';
+
+/** Every read model there is. */
+export const PROJECTIONS: readonly Projection[] = [
+  balancesProjection,
+  catalogProjection,
+  customersProjection,
+  grantsProjection,
+  transactionsProjection,
+  usageProjection,
+];
+
+/** Their names: what a rebuild can be asked for. */
+export const READ_MODEL_NAMES: readonly string[] = PROJECTIONS.map(({ name }) => name);

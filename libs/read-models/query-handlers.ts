@@ -1,0 +1,20 @@
+import { CustomerBalancesHandler } from './balances/balances.query.js';
+import { FindCatalogHandler, ListCatalogHandler } from './catalog/catalog.query.js';
+import { FindCustomerHandler, ListCustomersHandler } from './customers/customers.query.js';
+import { CustomerGrantsHandler, FindGrantHandler } from './grants/grants.query.js';
+import { CustomerTransactionsHandler } from './transactions/transactions.query.js';
+import { FindConsumptionHandler, ListUsageHandler } from './usage/usage.query.js';
+
+/** Providers of every query; they need READ_MODELS_POOL. */
+export const readModelQueries = [
+  CustomerBalancesHandler,
+  CustomerGrantsHandler,
+  CustomerTransactionsHandler,
+  FindCatalogHandler,
+  FindConsumptionHandler,
+  FindCustomerHandler,
+  FindGrantHandler,
+  ListCatalogHandler,
+  ListCustomersHandler,
+  ListUsageHandler,
+];

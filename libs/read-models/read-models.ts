@@ -1,0 +1,28 @@
+import type pg from 'pg';
+import { createGrantLookups, type GrantLookups } from './grants/grant-lookups.js';
+import { startProjector, type Projector, type ProjectorOptions } from './projector.js';
+
+/** The read side of a process: the projector, or the one who looks on, and what commands look up in it. */
+export interface ReadModels extends Omit<Projector, 'stop'>, GrantLookups {
+  readonly pool: pg.Pool;
+  /** Resolves when the batch in hand is committed and nothing more is projected. */
+  close(): Promise<void>;
+}
+
+/** @throws ReadModelsOfAnotherLog when the rows were made from another log */
+export async function createReadModels(options: ProjectorOptions): Promise<ReadModels> {
+  const { pool, eventStore } = options;
+  const projector = await startProjector(options);
+  const { waitForPosition, status, currentPosition, stop } = projector;
+  return {
+    pool,
+    get active() {
+      return projector.active;
+    },
+    waitForPosition,
+    status,
+    currentPosition,
+    close: stop,
+    ...createGrantLookups(pool, eventStore, projector),
+  };
+}

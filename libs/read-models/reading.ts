@@ -1,0 +1,97 @@
+import type pg from 'pg';
+import { Problem } from '#libs/kernel';
+import type { Position } from '#libs/event-store';
+import { run } from './sink.js';
+import { LIVE } from './table.js';
+
+/** Injection token of the pool (`pg.Pool`) that the queries read through. */
+export const READ_MODELS_POOL = Symbol('read models pool');
+
+/** Which rows of a list are wanted. */
+export interface PageRequest {
+  /** Most rows, 1 or more. */
+  readonly limit: number;
+  /** `nextKey` of the page before; null: from the start. */
+  readonly cursor: string | null;
+}
+
+/** One page of a list, oldest first. Every row that stays in the list is on exactly one page. */
+export interface ListPage<Row> {
+  readonly data: readonly Row[];
+  /** Where the next page begins; null: there is none yet. */
+  readonly nextKey: string | null;
+  /** Position in the log that the page reflects. */
+  readonly position: Position;
+}
+
+export interface Found<Row> {
+  /** Null: there is none. */
+  readonly data: Row | null;
+  /** Position in the log that the answer reflects. */
+  readonly position: Position;
+}
+
+/** Builds the text and the values of a query together. */
+export interface Sql {
+  readonly values: unknown[];
+  /** Adds a value and gives the placeholder that stands for it. */
+  bind(value: unknown): string;
+}
+
+export function sql(...values: unknown[]): Sql {
+  return { values, bind: (value) => `$${values.push(value)}` };
+}
+
+/**
+ * Runs a `select` and says which position its rows reflect; both are of one snapshot.
+ * @param names read models that are read
+ */
+export async function readRows<Row extends object>(
+  pool: pg.Pool,
+  names: readonly string[],
+  select: string,
+  { values }: Sql,
+): Promise<{ readonly rows: readonly Row[]; readonly position: Position }> {
+  const { rows } = await run<{ reflected: string | null; found: boolean | null } & Row>(
+    pool,
+    `select at.reflected, r.* from (
+       select min(position)::text as reflected from ${LIVE}.checkpoints where projection in (${names.map((name) => `'${name}'`).join(', ')})
+     ) at left join lateral (select true as found, r.* from (${select}) r) r on true`,
+    values,
+  );
+  return {
+    rows: rows.filter(({ found }) => found),
+    position: BigInt(rows[0]?.reflected ?? 0),
+  };
+}
+
+/** Makes a page of rows of which one more than the limit was read. */
+export function pageOfRows<Row, Answer>(
+  { rows, position }: { readonly rows: readonly Row[]; readonly position: Position },
+  limit: number,
+  keyOf: (row: Row) => string,
+  answer: (row: Row) => Answer,
+): ListPage<Answer> {
+  const page = rows.slice(0, limit);
+  return {
+    data: page.map(answer),
+    nextKey: rows.length > limit ? keyOf(page.at(-1)!) : null,
+    position,
+  };
+}
+
+/** The numbers of a cursor such as `12.3`. @throws Problem `invalid_query_parameter` when it is none of this list's */
+export function numbersOf(cursor: string, count: number): readonly string[] {
+  const numbers = cursor.split('.');
+  if (
+    numbers.length !== count ||
+    !numbers.every((number) => /^\d{1,19}$/.test(number) && BigInt(number) < 2n ** 63n)
+  )
+    throw new Problem('invalid_query_parameter', 'cursor belongs to another list.', [
+      { pointer: '?cursor', code: 'cursor_invalid', message: 'cursor belongs to another list.' },
+    ]);
+  return numbers;
+}
+
+/** How a time of a row is read: milliseconds since the epoch, as text. */
+export const millis = (column: string): string => `(extract(epoch from ${column}) * 1000)::int8::text`;

@@ -1,0 +1,142 @@
+import pg from 'pg';
+import type { Sink } from './projection.js';
+import type { ColumnOf, Schema, Table } from './table.js';
+
+/** The database did not answer, or asked to try again: nothing is wrong with the events. */
+export class DatabaseUnavailable extends Error {
+  override readonly name = 'DatabaseUnavailable';
+}
+
+/** SQLSTATE classes in which nothing is wrong with the statement: connection, rollback, resources, operator, system. */
+const TRANSIENT = new Set(['08', '40', '53', '55', '57', '58']);
+
+/** What `pg` threw, as {@link DatabaseUnavailable} where trying again later may help. */
+export function databaseError(error: unknown): unknown {
+  if (error instanceof DatabaseUnavailable) return error;
+  const code = error instanceof pg.DatabaseError ? (error.code ?? '') : null;
+  const wrong =
+    code === null
+      ? error instanceof TypeError || error instanceof RangeError
+      : !TRANSIENT.has(code.slice(0, 2));
+  if (wrong && code !== '25006') return error; // 25006: a standby, during a switch-over
+  return new DatabaseUnavailable(`Postgres: ${error instanceof Error ? error.message : String(error)}`, {
+    cause: error,
+  });
+}
+
+export interface Queryable {
+  query<Result extends object>(config: pg.QueryConfig): Promise<pg.QueryResult<Result>>;
+}
+
+/** Runs one statement. @throws DatabaseUnavailable when trying again later may help */
+export async function run<Result extends object>(
+  client: Queryable,
+  text: string,
+  values: readonly unknown[] = [],
+  name?: string,
+): Promise<pg.QueryResult<Result>> {
+  try {
+    return await client.query<Result>({
+      text,
+      values: values as unknown[],
+      ...(name === undefined ? {} : { name }),
+    });
+  } catch (error) {
+    throw databaseError(error);
+  }
+}
+
+/** Writes into one schema over one connection, whole columns at a time. */
+export function createSink(client: Queryable, schema: Schema): Sink {
+  return {
+    async upsert(table, rows, update) {
+      if (rows.length === 0) return;
+      const { columns, key } = table;
+      const set = columns.filter(
+        ({ primary, property }) =>
+          !primary && (update === undefined || (update as readonly string[]).includes(property)),
+      );
+      const text = `insert into ${schema}.${table.name} (${names(columns)})
+        select ${columns.map(typed).join(', ')} from ${unnest(columns)}
+        on conflict (${names(key)}) do update set ${set.map(({ name }) => `${q(name)} = excluded.${q(name)}`).join(', ')}`;
+      await run(client, text, arrays(columns, rows), `${schema}.${table.name}.upsert.${set.length}`);
+    },
+
+    async patch(table, properties, patches) {
+      if (patches.length === 0) return;
+      const set = columnsNamed(table, properties);
+      const columns = [...table.key, ...set];
+      const text = `update ${schema}.${table.name} t
+        set ${set.map((column) => `${q(column.name)} = coalesce(${typed(column)}, t.${q(column.name)})`).join(', ')}
+        from ${unnest(columns)}
+        where ${table.key.map((column) => `t.${q(column.name)} = ${typed(column)}`).join(' and ')}`;
+      const name = `${schema}.${table.name}.patch.${properties.join('.')}`;
+      const { rowCount } = await run(client, text, arrays(columns, patches), name);
+      if (rowCount !== patches.length)
+        throw new Error(
+          `${patches.length - (rowCount ?? 0)} of ${patches.length} rows of ${table.name} are missing`,
+        );
+    },
+
+    query: async <Result extends object>(text: string, values: readonly unknown[]) =>
+      (await run<Result>(client, text.replaceAll('{schema}', schema), values)).rows,
+  };
+}
+
+const q = (name: string): string => `"${name}"`;
+const names = (columns: readonly ColumnOf[]): string => columns.map(({ name }) => q(name)).join(', ');
+/** Every value travels as text and is read by its column's own input function. */
+const typed = ({ name, type }: ColumnOf): string =>
+  type === 'text' ? `s.${q(name)}` : `s.${q(name)}::${type}`;
+const unnest = (columns: readonly ColumnOf[]): string =>
+  `unnest(${columns.map((_, index) => `$${index + 1}::text[]`).join(', ')}) as s(${names(columns)})`;
+
+function columnsNamed(table: Table, properties: readonly string[]): readonly ColumnOf[] {
+  return properties.map((property) => {
+    const column = table.columns.find((candidate) => candidate.property === property);
+    if (!column) throw new Error(`${table.name} has no ${property}`);
+    return column;
+  });
+}
+
+const arrays = (columns: readonly ColumnOf[], rows: readonly object[]): Buffer[] =>
+  columns.map(({ property }) =>
+    textArray(rows.map((row) => asText((row as Record<string, unknown>)[property]))),
+  );
+
+function asText(value: unknown): string | null {
+  if (value === null || value === undefined) return null;
+  // Postgres keeps no NUL in a text
+  if (typeof value === 'string') return value.includes('\0') ? value.replaceAll('\0', '\ufffd') : value;
+  return String(value as bigint | number | boolean);
+}
+
+const TEXT = 25;
+const HEADER = 20;
+
+/** A `text[]` in its binary form: `pg` sends a Buffer as it is, where a JS array costs quoting and parsing of every element. */
+export function textArray(values: readonly (string | null)[]): Buffer {
+  let size = HEADER;
+  let nulls = 0;
+  for (const value of values) {
+    size += 4;
+    if (value === null) nulls = 1;
+    else size += Buffer.byteLength(value);
+  }
+  const array = Buffer.allocUnsafe(size);
+  array.writeInt32BE(1, 0);
+  array.writeInt32BE(nulls, 4);
+  array.writeInt32BE(TEXT, 8);
+  array.writeInt32BE(values.length, 12);
+  array.writeInt32BE(1, 16);
+  let at = HEADER;
+  for (const value of values) {
+    if (value === null) {
+      at = array.writeInt32BE(-1, at);
+      continue;
+    }
+    const length = array.write(value, at + 4);
+    at = array.writeInt32BE(length, at) + length;
+  }
+  return array;
+}

@@ -1,0 +1,67 @@
+import { Column, Entity, Index } from 'typeorm';
+import { LIVE } from '../table.js';
+
+export type MovementType = 'grant' | 'consumption' | 'expiration' | 'void' | 'debt' | 'settlement';
+
+/** One movement of a customer's credit. Several of one event are numbered from 0. */
+@Entity({ name: 'transactions', schema: LIVE })
+@Index('transactions_by_grant', ['tenant', 'grantId', 'position', 'index'], { where: 'grant_id is not null' })
+@Index('transactions_but_consumption', ['tenant', 'customerId', 'type', 'position', 'index'], {
+  where: `type <> 'consumption'`,
+})
+export class TransactionRow {
+  @Column({ type: 'text', primary: true })
+  tenant!: string;
+
+  @Column({ name: 'customer_id', type: 'text', primary: true })
+  customerId!: string;
+
+  /** Of the event. */
+  @Column({ type: 'bigint', primary: true })
+  position!: bigint;
+
+  /** Place among the event's movements. */
+  @Column({ type: 'integer', primary: true })
+  index!: number;
+
+  @Column({ type: 'text' })
+  type!: MovementType;
+
+  /** Null for a debt. */
+  @Column({ name: 'grant_id', type: 'text', nullable: true })
+  grantId!: string | null;
+
+  @Column({ type: 'text' })
+  unit!: string;
+
+  /** Signed. Those that name a grant add up to the balance. */
+  @Column({ type: 'numeric' })
+  amount!: string;
+
+  @Column({ name: 'grant_balance_after', type: 'numeric', nullable: true })
+  grantBalanceAfter!: string | null;
+
+  @Column({ name: 'balance_after', type: 'numeric' })
+  balanceAfter!: string;
+
+  @Column({ name: 'debt_after', type: 'numeric' })
+  debtAfter!: string;
+
+  @Column({ name: 'event_name', type: 'text', nullable: true })
+  eventName!: string | null;
+
+  @Column({ name: 'event_timestamp', type: 'timestamp with time zone' })
+  eventTimestamp!: string;
+
+  @Column({ name: 'recorded_at', type: 'timestamp with time zone' })
+  recordedAt!: string;
+
+  @Column({ type: 'text', nullable: true })
+  reference!: string | null;
+
+  @Column({ type: 'text', nullable: true })
+  description!: string | null;
+
+  @Column({ name: 'consumption_id', type: 'text', nullable: true })
+  consumptionId!: string | null;
+}

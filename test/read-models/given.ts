@@ -1,0 +1,138 @@
+import pg from 'pg';
+import { accountKind, createStreamWriter, type CommandContext, type CommandRequest } from '#libs/commands';
+import type { EventStore } from '#libs/event-store';
+import { createMemoryEventStore } from '#libs/event-store/memory';
+import type { CreditCommand, CreditEvent } from '#libs/credits';
+import type { Instant } from '#libs/kernel';
+import { createReadModels, migrateReadModels, type Projection, type ReadModels } from '#libs/read-models';
+import { createTestDatabase } from '../support/postgres.js';
+
+export const NOW = Date.UTC(2026, 0, 1);
+export const account = accountKind(0);
+export const ONE = 10n ** 12n;
+
+export const context: CommandContext = { tenant: 't', actor: 'key_1', correlationId: 'r1' };
+
+type At = (now: Instant) => CreditCommand;
+
+export const grant =
+  (
+    id: string,
+    amount: bigint,
+    more: Partial<Extract<CreditCommand, { type: 'IssueGrants' }>['grants'][number]> = {},
+  ): At =>
+  (now) => ({
+    type: 'IssueGrants',
+    now,
+    grants: [
+      {
+        grantId: id,
+        unit: 'calls',
+        amount: amount * ONE,
+        effectiveAt: now,
+        priority: 50,
+        category: 'promotional',
+        source: 'manual',
+        kind: 'prepaid',
+        scope: 'merchant',
+        costBasis: '0',
+        ...more,
+      },
+    ],
+  });
+
+export const consume =
+  (id: string, amount: bigint, more: Partial<Extract<CreditCommand, { type: 'Consume' }>> = {}): At =>
+  (now) => ({
+    type: 'Consume',
+    now,
+    consumptionId: id,
+    unit: 'calls',
+    amount: amount * ONE,
+    onShortage: 'refuse',
+    effectiveAt: now,
+    context: {},
+    ...more,
+  });
+
+export const revoke =
+  (grantId: string, notes?: string): At =>
+  (now) => ({ type: 'RevokeGrant', now, grantId, ...(notes === undefined ? {} : { notes }) });
+
+export const settle: At = (now) => ({ type: 'SettleDue', now });
+
+/** A ledger in a database of its own: writer, store (in memory unless given) and read models. */
+export async function givenLedger(options: { readonly store?: (url: string) => Promise<EventStore> } = {}) {
+  const database = await createTestDatabase();
+  await migrateReadModels(database.url);
+  const eventStore = options.store ? await options.store(database.url) : createMemoryEventStore();
+  const pool = new pg.Pool({ connectionString: database.url, max: 12 });
+  pool.on('error', () => {}); // connections are cut in tests
+  const clock = { now: NOW };
+  const writer = createStreamWriter({ eventStore, clock: () => clock.now });
+  const running: ReadModels[] = [];
+  const errors: unknown[] = [];
+
+  const request = (command: At, tenant = 't'): CommandRequest<CreditCommand> => ({
+    context: { ...context, tenant },
+    operation: 'test',
+    input: {},
+    command,
+    ...(command === settle ? { settleFirst: false as const } : {}),
+  });
+
+  return {
+    url: database.url,
+    eventStore,
+    pool,
+    clock,
+    writer,
+    errors,
+    async write(customerId: string, command: At, tenant = 't'): Promise<readonly CreditEvent[]> {
+      return (await writer.execute(account, customerId, request(command, tenant))).events;
+    },
+    async project(
+      options: {
+        projections?: readonly Projection[];
+        batchSize?: number;
+        project?: boolean;
+        pool?: pg.Pool;
+      } = {},
+    ): Promise<ReadModels> {
+      const readModels = await createReadModels({
+        eventStore,
+        pool,
+        onError: (error) => errors.push(error),
+        ...options,
+      });
+      running.push(readModels);
+      return readModels;
+    },
+    async caughtUp(readModels: ReadModels): Promise<void> {
+      await readModels.waitForPosition(await eventStore.head(), 20_000);
+    },
+    async close(): Promise<void> {
+      await Promise.all(running.map((readModels) => readModels.close()));
+      await writer.close();
+      await eventStore.close();
+      await pool.end();
+      await database.drop();
+    },
+  };
+}
+
+export type Ledger = Awaited<ReturnType<typeof givenLedger>>;
+
+const TABLES = ['balances', 'grants', 'transactions', 'usage', 'customers', 'catalog'];
+
+/** Every row of every read model as text, in order. */
+export async function allRows(pool: pg.Pool): Promise<Record<string, readonly string[]>> {
+  const all: Record<string, readonly string[]> = {};
+  for (const table of TABLES) {
+    const { rows } = await pool.query<{ row: string }>(
+      `select t::text as row from read_models.${table} t order by 1`,
+    );
+    all[table] = rows.map(({ row }) => row);
+  }
+  return all;
+}

@@ -1,0 +1,222 @@
+import {
+  creditAccount,
+  type AccountState,
+  type CreditCommand,
+  type CreditEvent,
+  type NewGrant,
+} from '#libs/credits';
+import { HOUR, Problem, type Amount, type Instant } from '#libs/kernel';
+import type { Step } from './arbitraries.js';
+import type { Award, CreditModel, Outcome } from './credit-model.js';
+import { day } from './credit-facts.js';
+
+/** One command of a history, and all that came of it. */
+export interface Turn {
+  readonly now: Instant;
+  readonly command: CreditCommand;
+  /** What time had made due before the command. */
+  readonly settled: readonly CreditEvent[];
+  /** When that is folded in. */
+  readonly before: AccountState;
+  readonly events: readonly CreditEvent[];
+  readonly after: AccountState;
+  /** Code of the problem that stopped the command, if one did. */
+  readonly problem: string | null;
+}
+
+export const fold = (
+  events: readonly CreditEvent[],
+  from: AccountState = creditAccount.initialState,
+): AccountState => events.reduce((state, event) => creditAccount.evolve(state, event), from);
+
+export const settleAt = (state: AccountState, now: Instant): readonly CreditEvent[] =>
+  creditAccount.decide({ type: 'SettleDue', now }, state);
+
+/** Plays a history as the writer of streams does: settle, decide, append. */
+export function play(steps: readonly Step[]): readonly Turn[] {
+  const turns: Turn[] = [];
+  const ids: string[] = [];
+  let state = creditAccount.initialState;
+  let now = day(10);
+  for (const step of steps) {
+    now += step.wait * HOUR;
+    const command = commandOf(step, now, ids, turns.length);
+    const settled = command.type === 'SettleDue' ? [] : settleAt(state, now);
+    const before = fold(settled, state);
+    const { events, problem } = attempt(() => creditAccount.decide(command, before));
+    state = fold(events, before);
+    for (const event of events) if (event.type === 'GrantIssued') ids.unshift(event.data.grantId);
+    turns.push({ now, command, settled, before, events, after: state, problem });
+  }
+  return turns;
+}
+
+function attempt(decide: () => readonly CreditEvent[]): {
+  events: readonly CreditEvent[];
+  problem: string | null;
+} {
+  try {
+    return { events: decide(), problem: null };
+  } catch (error) {
+    if (error instanceof Problem) return { events: [], problem: error.code };
+    throw error;
+  }
+}
+
+function commandOf(step: Step, now: Instant, ids: readonly string[], turn: number): CreditCommand {
+  switch (step.do) {
+    case 'issue': {
+      const again = step.again === undefined ? undefined : ids[step.again];
+      return {
+        type: 'IssueGrants',
+        now,
+        grants: step.segments.map((_, index) => grantOf(step, index, now, again ?? `g${turn}`)),
+      };
+    }
+    case 'consume':
+      return {
+        type: 'Consume',
+        now,
+        consumptionId: `con${turn}`,
+        unit: step.unit,
+        amount: step.amount,
+        onShortage: step.policy,
+        ...(step.limit === undefined ? {} : { debtLimit: step.limit }),
+        effectiveAt: now + step.time * HOUR,
+        context: step.context,
+      };
+    case 'revoke':
+      return { type: 'RevokeGrant', now, grantId: ids[step.which] ?? 'nobody' };
+    case 'settle':
+      return { type: 'SettleDue', now: now - step.back * HOUR };
+  }
+}
+
+function grantOf(step: Extract<Step, { do: 'issue' }>, index: number, now: Instant, id: string): NewGrant {
+  const { amount, start, lasts } = step.segments[index]!;
+  const effectiveAt = now + start * HOUR;
+  const several = step.segments.length > 1;
+  return {
+    grantId: several ? `${id}.${index}` : id,
+    ...(several ? { parentId: id } : {}),
+    unit: step.unit,
+    amount,
+    effectiveAt,
+    ...(lasts === undefined ? {} : { expiresAt: effectiveAt + lasts * HOUR }),
+    priority: step.priority,
+    category: step.costBasis === '0' ? 'promotional' : 'paid',
+    source: 'manual',
+    kind: step.kind,
+    scope: step.scope,
+    costBasis: step.costBasis,
+    ...(step.limits === undefined ? {} : { applicability: step.limits }),
+    ...(step.key === undefined ? {} : { uniquenessKey: step.key }),
+  };
+}
+
+const awardOf = (grant: NewGrant): Award => ({
+  id: grant.grantId,
+  unit: grant.unit,
+  amount: grant.amount,
+  start: grant.effectiveAt,
+  end: grant.expiresAt ?? null,
+  priority: grant.priority,
+  costBasis: grant.costBasis,
+  kind: grant.kind,
+  scope: grant.scope,
+  limits: grant.applicability ?? {},
+  key: grant.uniquenessKey ?? null,
+  schedule: grant.parentId ?? null,
+});
+
+/** The same command put to the model. */
+export function tellModel(model: CreditModel, command: CreditCommand): Outcome[] {
+  switch (command.type) {
+    case 'IssueGrants':
+      return model.issue(command.grants.map(awardOf), command.now);
+    case 'Consume':
+      return [
+        model.use({
+          id: command.consumptionId,
+          unit: command.unit,
+          amount: command.amount,
+          policy: command.onShortage,
+          limit: command.debtLimit ?? null,
+          time: command.effectiveAt,
+          about: command.context,
+        }),
+      ];
+    case 'RevokeGrant':
+      return [model.revoke(command.grantId, command.now)];
+    case 'SettleDue':
+      return model.pass(command.now);
+    case 'RecordUsage':
+      return [];
+  }
+}
+
+/** A decimal string as a whole number of 10^-12, read without the product's help. */
+export function partsOf(text: string): Amount {
+  const [whole = '', fraction = ''] = text.replace('-', '').split('.');
+  const parts = BigInt(whole + (fraction + '0'.repeat(12)).slice(0, 12));
+  return text.startsWith('-') ? -parts : parts;
+}
+
+/** What facts and problem of a turn say, in the words of the model. */
+export function outcomesOf(events: readonly CreditEvent[], problem: string | null = null): Outcome[] {
+  const outcomes = events.map(outcomeOf);
+  return problem === null ? outcomes : [...outcomes, { what: 'not done', why: problem, id: '' }];
+}
+
+function outcomeOf({ type, data }: CreditEvent): Outcome {
+  switch (type) {
+    case 'GrantIssued':
+      return { what: 'issued', unit: data.unit, id: data.grantId, balance: partsOf(data.balanceAfter) };
+    case 'GrantActivated':
+      return { what: 'started', unit: data.unit, id: data.grantId, time: Date.parse(data.activatedAt) };
+    case 'GrantExpired': {
+      const [lost, balance, time] = [
+        partsOf(data.amount),
+        partsOf(data.balanceAfter),
+        Date.parse(data.expiredAt),
+      ];
+      return { what: 'ended', unit: data.unit, id: data.grantId, lost, balance, time };
+    }
+    case 'GrantVoided': {
+      const [lost, balance] = [partsOf(data.amount), partsOf(data.balanceAfter)];
+      return { what: 'revoked', unit: data.unit, id: data.grantId, lost, balance };
+    }
+    case 'DebtSettled':
+      return {
+        what: 'paid',
+        unit: data.unit,
+        id: data.grantId,
+        parts: data.settlements.map(({ consumptionId, amount }) => [consumptionId, partsOf(amount)]),
+        left: partsOf(data.remainingAfter),
+        balance: partsOf(data.balanceAfter),
+        debt: partsOf(data.debtAfter),
+      };
+    case 'CreditsConsumed':
+      return {
+        what: 'used',
+        unit: data.unit,
+        parts: data.allocations.map((part) => [
+          part.grantId,
+          partsOf(part.amount),
+          partsOf(part.remainingAfter),
+        ]),
+        taken: partsOf(data.consumed),
+        short: partsOf(data.shortfall),
+        owed: partsOf(data.debt),
+        balance: partsOf(data.balanceAfter),
+        debt: partsOf(data.debtAfter),
+        next: partsOf(data.availableAfter),
+      };
+    case 'ConsumptionRefused':
+      return { what: 'refused', unit: data.unit, why: data.reason, available: partsOf(data.available) };
+    case 'CommandRefused':
+      return { what: 'not done', why: data.code, id: data.grantId };
+    case 'UsageRecorded':
+      throw new Error('no history here measures only');
+  }
+}
