@@ -1,3 +1,4 @@
+import type pg from 'pg';
 import {
   apiKeys,
   identifyKey,
@@ -92,6 +93,14 @@ export async function bootstrapKeys(
 }
 
 const INSTALLATION = 'first-start';
+
+/** Every key of every tenant as the read model has it, oldest first. */
+export async function listKeys(pool: pg.Pool): Promise<readonly ApiKey[]> {
+  const { rows } = await pool.query<{ body: ApiKey }>(
+    `select body from read_models.catalog where kind = 'apiKey' order by created_position`,
+  );
+  return rows.map(({ body }) => body);
+}
 
 /** @throws Problem `not_found` */
 export async function revokeKey(

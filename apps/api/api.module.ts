@@ -13,6 +13,7 @@ import { CustomerCreditsController } from './credits/customer-credits.controller
 import { KeysController } from './keys/keys.controller.js';
 import { ReadGate } from './read-gate.js';
 import { RuntimeRef } from './runtime-ref.js';
+import { DocsController } from './system/docs.controller.js';
 import { HealthController } from './system/health.controller.js';
 import { TriggersController } from './triggers/triggers.controller.js';
 import { UsageController } from './usage/usage.controller.js';
@@ -26,6 +27,7 @@ export class ApiModule {
       imports: [CqrsModule.forRoot()],
       controllers: [
         HealthController,
+        DocsController,
         ...catalogControllers,
         CreditsController,
         CustomerCreditsController,
@@ -42,7 +44,10 @@ export class ApiModule {
           useValue: { writer: runtime.writer, reader: runtime.catalog, newId: runtime.newId },
         },
         { provide: READ_MODELS_POOL, useValue: runtime.pool },
-        { provide: CATALOG_QUERIES, useValue: createCatalogQueries(runtime.readModels) },
+        {
+          provide: CATALOG_QUERIES,
+          useFactory: () => createCatalogQueries(runtime.readModels, runtime.writer.knownPosition),
+        },
         { provide: APP_GUARD, useClass: ApiKeyGuard },
         ReadGate,
         ...creditsHandlers,

@@ -78,6 +78,10 @@ export function foldRecorded(entry: StreamEntry, event: RecordedEvent): void {
   if (event.revision <= entry.head.revision) return;
   if (event.revision !== entry.head.revision + 1)
     throw new Error(`${event.stream}: revision ${event.revision} follows ${entry.head.revision}`);
+  const { schemaVersion } = event.metadata;
+  // written by a newer version of the product: guessing would make a wrong balance
+  if (schemaVersion !== entry.kind.schemaVersion)
+    throw new Error(`${event.stream}: version ${String(schemaVersion)} of ${event.type} is not known here`);
   entry.head = {
     state: entry.kind.decider.evolve(entry.head.state, { type: event.type, data: event.data }),
     revision: event.revision,

@@ -15,3 +15,6 @@ export * from './projector.js';
 export * from './query-handlers.js';
 export * from './read-models.js';
 export { READ_MODELS_POOL, type Found, type ListPage, type PageRequest } from './reading.js';
+export type { Progress } from './progress.js';
+export * from './rebuild/rebuild.js';
+export * from './verify/verify.js';

@@ -5,6 +5,14 @@ import type { ColumnOf, Schema, Table } from './table.js';
 /** The database did not answer, or asked to try again: nothing is wrong with the events. */
 export class DatabaseUnavailable extends Error {
   override readonly name = 'DatabaseUnavailable';
+  constructor(
+    message: string,
+    /** SQLSTATE; null where the connection itself failed. */
+    readonly code: string | null,
+    cause: unknown,
+  ) {
+    super(message, { cause });
+  }
 }
 
 /** SQLSTATE classes in which nothing is wrong with the statement: connection, rollback, resources, operator, system. */
@@ -19,9 +27,11 @@ export function databaseError(error: unknown): unknown {
       ? error instanceof TypeError || error instanceof RangeError
       : !TRANSIENT.has(code.slice(0, 2));
   if (wrong && code !== '25006') return error; // 25006: a standby, during a switch-over
-  return new DatabaseUnavailable(`Postgres: ${error instanceof Error ? error.message : String(error)}`, {
-    cause: error,
-  });
+  return new DatabaseUnavailable(
+    `Postgres: ${error instanceof Error ? error.message : String(error)}`,
+    code,
+    error,
+  );
 }
 
 export interface Queryable {

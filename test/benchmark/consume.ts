@@ -19,7 +19,7 @@ import {
   prepareSqlLedger,
   type SqlLedger,
 } from './sql-ledger.js';
-import type { Comparison } from './main.js';
+import type { Comparison } from './comparison.js';
 
 const ACCOUNTS = 10_000;
 const CONNECTIONS = 16;

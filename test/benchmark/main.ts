@@ -3,19 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startEmbeddedPostgres } from '#libs/platform';
+import type { Comparison } from './comparison.js';
 import { benchConsume } from './consume.js';
-
-/** One measure of ours beside one of a baseline, taken in the same run on the same server. */
-export interface Comparison {
-  readonly name: string;
-  readonly ours: number;
-  readonly baseline: number;
-  readonly baselineName: string;
-  /** How many times better we are. */
-  readonly ratio: number;
-  readonly goal: number;
-  readonly unit: string;
-}
 
 const BENCHMARKS: Readonly<Record<string, (url: string, seconds: number) => Promise<Comparison[]>>> = {
   consume: benchConsume,

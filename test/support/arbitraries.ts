@@ -53,7 +53,7 @@ export const applicabilities: fc.Arbitrary<Applicability> = fc
   })
   .map(({ features, ...rest }) =>
     defined({ features, ...rest, meters: features?.includes('chat') ? ['m1'] : undefined }),
-  ) as fc.Arbitrary<Applicability>;
+  );
 
 /** 10^-12 parts of a unit: small wholes, halves and the finest there is. */
 export const amounts: fc.Arbitrary<bigint> = fc.oneof(
@@ -103,7 +103,7 @@ const consumeStep = fc.record({
   limit: maybe(fc.oneof(fc.constant(0n), amounts), 3),
   /** Hours from now to the usage's own time. */
   time: fc.oneof(oneOf(0, 0), fc.integer({ min: -25, max: 24 })),
-  context: fc.oneof(contexts, fc.constant({} as UsageContext)),
+  context: fc.oneof(contexts, fc.constant({})),
 });
 
 const revokeStep = fc.record({
@@ -134,7 +134,7 @@ export const histories = (maxLength = 25): fc.Arbitrary<Step[]> =>
       { arbitrary: consumeStep, weight: 6 },
       { arbitrary: revokeStep, weight: 1 },
       { arbitrary: settleStep, weight: 2 },
-    ) as fc.Arbitrary<Step>,
+    ),
     { minLength: 1, maxLength, size: 'max' },
   );
 

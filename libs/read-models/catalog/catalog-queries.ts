@@ -27,10 +27,11 @@ interface Options {
  * The read side of the catalogue as the API asks for it.
  * @throws Problem `read_model_behind` when the position asked for is not reached in time
  */
-export function createCatalogQueries({
-  pool,
-  waitForPosition,
-}: { readonly pool: pg.Pool } & Pick<PositionWaiter, 'waitForPosition'>) {
+export function createCatalogQueries(
+  { pool, waitForPosition }: { readonly pool: pg.Pool } & Pick<PositionWaiter, 'waitForPosition'>,
+  /** How far this process itself has written or read an object; 0 when it does not know it. */
+  knownPosition: (category: string, tenant: string, id: string) => Position = () => 0n,
+) {
   const findCustomer = new FindCustomerHandler(pool);
   const findCatalog = new FindCatalogHandler(pool);
   const listCustomers = new ListCustomersHandler(pool);
@@ -40,6 +41,12 @@ export function createCatalogQueries({
       ? Promise.resolve()
       : waitForPosition(minPosition, undefined, [kind === 'customer' ? 'customers' : 'catalog']);
 
+  /** Nobody asked for a position: what this process wrote a moment ago is shown all the same, if it comes in time. */
+  const reachOwn = async (tenant: string, kind: Category, id: string): Promise<void> => {
+    const own = knownPosition(kind, tenant, id);
+    if (own > 0n) await reach(kind, { minPosition: own }).catch(() => undefined);
+  };
+
   return {
     async get(
       tenant: string,
@@ -47,7 +54,7 @@ export function createCatalogQueries({
       id: string,
       options: Options = {},
     ): Promise<{ readonly data: Attributes; readonly position: Position } | null> {
-      await reach(kind, options);
+      await (options.minPosition === undefined ? reachOwn(tenant, kind, id) : reach(kind, options));
       const { data, position } =
         kind === 'customer'
           ? await findCustomer.execute(new FindCustomer(tenant, id))

@@ -1,0 +1,46 @@
+import type { EventStore, Position } from '#libs/event-store';
+
+export interface Progress {
+  readonly position: Position;
+  /** End of the log, as last looked up. */
+  readonly head: Position;
+  readonly eventsPerSecond: number;
+  readonly secondsLeft: number;
+}
+
+/** Milliseconds between two reports. */
+const REPORT_AFTER = 200;
+
+/** Counts events and reports now and then how far it is. Time left supposes that positions are dense. */
+export function createProgress(
+  eventStore: Pick<EventStore, 'head'>,
+  onProgress: ((progress: Progress) => void) | undefined,
+) {
+  const begun = performance.now();
+  let reported = -Infinity;
+  let events = 0;
+  const seconds = (): number => (performance.now() - begun) / 1000;
+
+  return {
+    get events() {
+      return events;
+    },
+    seconds,
+    /** @param last whether to report whatever the time */
+    async read(count: number, position: Position, last = false): Promise<void> {
+      events += count;
+      const now = performance.now();
+      if (!onProgress || (!last && now - reported < REPORT_AFTER)) return;
+      reported = now;
+      const head = await eventStore.head();
+      const eventsPerSecond = events / Math.max(seconds(), 0.001);
+      const left = head > position ? Number(head - position) : 0;
+      onProgress({
+        position,
+        head,
+        eventsPerSecond,
+        secondsLeft: eventsPerSecond > 0 ? left / eventsPerSecond : 0,
+      });
+    },
+  };
+}

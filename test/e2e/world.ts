@@ -1,0 +1,148 @@
+import { expect } from '@jest/globals';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import {
+  bootstrapOf,
+  makeKeys,
+  startServer,
+  type Environment,
+  type Keys,
+  type Server,
+} from '../support/server.js';
+import type { Answer, Client } from '../support/client.js';
+
+export const SECOND = 1_000;
+export const HOUR = 3_600_000;
+export const DAY = 24 * HOUR;
+
+/** One running product on a database of its own, and shorthand for what most tests need first. */
+export interface World {
+  readonly server: Server;
+  readonly database: TestDatabase;
+  readonly env: Environment;
+  readonly keys: Keys;
+  /** With the secret key of the test environment. */
+  readonly api: Client;
+  /** With the trigger key. */
+  readonly jobs: Client;
+  close(): Promise<void>;
+}
+
+export async function openWorld(extra: Environment = {}): Promise<World> {
+  const database = await createTestDatabase();
+  const keys = makeKeys();
+  const env = { DATABASE_URL: database.url, ...bootstrapOf(keys), ...extra };
+  const server = await startServer(env);
+  return {
+    server,
+    database,
+    env,
+    keys,
+    api: server.client(keys.secret),
+    jobs: server.client(keys.trigger),
+    async close() {
+      await server.stop();
+      await database.drop();
+    },
+  };
+}
+
+let count = 0;
+/** A name nobody used before in this file. */
+export const fresh = (prefix: string): string => `${prefix}-${(count += 1)}`;
+
+/** The answer's body, once its status is what it must be. */
+export function ok({ status, body, text }: Answer, ...expected: number[]): any {
+  if (!(expected.length === 0 ? [200, 201, 202] : expected).includes(status))
+    throw new Error(`answered ${status}: ${text}`);
+  return body;
+}
+
+export async function newCustomer(api: Client, members: object = {}): Promise<string> {
+  const id = fresh('cust');
+  ok(await api.post('/v1/customers', { id, name: `Customer ${id}`, ...members }), 201);
+  return id;
+}
+
+export async function newUnit(api: Client, scale = 6): Promise<string> {
+  const code = fresh('unit');
+  ok(await api.post('/v1/units', { code, scale }), 201);
+  return code;
+}
+
+export async function newMeter(api: Client, members: object = {}): Promise<any> {
+  return ok(await api.post('/v1/meters', { eventName: fresh('event'), ...members }), 201);
+}
+
+export interface Account {
+  readonly customerId: string;
+  readonly unit: string;
+}
+
+/** A customer and a unit, neither used before. */
+export async function newAccount(api: Client, scale?: number): Promise<Account> {
+  return { customerId: await newCustomer(api), unit: await newUnit(api, scale) };
+}
+
+export async function grant(api: Client, body: object): Promise<any> {
+  return ok(await api.post('/v1/credits/grants', body), 201);
+}
+
+export async function consume(api: Client, body: object): Promise<any> {
+  return ok(await api.post('/v1/credits/consume', body), 201);
+}
+
+export const readGrant = async (api: Client, id: string): Promise<any> =>
+  ok(await api.get(`/v1/credits/grants/${id}`), 200);
+
+export const transactionsOf = (api: Client, customerId: string, query = ''): Promise<any[]> =>
+  api.all(`/v1/credits/customers/${customerId}/transactions${query}`);
+
+export async function balanceOf(api: Client, customerId: string, unit: string): Promise<any> {
+  const body = ok(await api.get(`/v1/credits/customers/${customerId}/balances?unit=${unit}`), 200);
+  return body.balances.find((balance: { unit: string }) => balance.unit === unit);
+}
+
+/** Now, as the environment's clock has it: every read of balances says at what time it looked. */
+export async function nowOf(api: Client, customerId: string): Promise<number> {
+  return Date.parse(ok(await api.get(`/v1/credits/customers/${customerId}/balances`), 200).at);
+}
+
+export const iso = (time: number): string => new Date(time).toISOString();
+
+/** Moves the test clock of the environment. */
+export const moveClock = async (jobs: Client, time: number): Promise<any> =>
+  ok(await jobs.post('/v1/trigger/credits/process-expirations', { timestamp: iso(time) }), 200);
+
+/** An RFC 9457 problem with this status and code, and no other pointers than these. */
+export function expectProblem(
+  answer: Answer,
+  status: number,
+  code: string,
+  pointers?: readonly string[],
+): void {
+  expect({ status: answer.status, code: answer.body?.code }).toEqual({ status, code });
+  expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+  expect(answer.body).toEqual(
+    expect.objectContaining({
+      type: expect.any(String),
+      title: expect.any(String),
+      status,
+      detail: expect.any(String),
+      instance: expect.any(String),
+    }),
+  );
+  if (pointers)
+    expect((answer.body.errors ?? []).map(({ pointer }: { pointer: string }) => pointer).sort()).toEqual(
+      [...pointers].sort(),
+    );
+}
+
+/** Amounts as whole numbers of a trillionth, for adding up exactly. */
+export function exact(amount: string): bigint {
+  const [, sign, whole, fraction = ''] = /^(-?)(\d+)(?:\.(\d{1,12}))?$/.exec(amount)!;
+  const value = BigInt(whole! + fraction.padEnd(12, '0'));
+  return sign === '-' ? -value : value;
+}
+
+export const sumOf = (amounts: readonly string[]): bigint =>
+  amounts.reduce((total, amount) => total + exact(amount), 0n);
