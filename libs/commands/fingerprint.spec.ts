@@ -32,7 +32,8 @@ describe('fingerprintOf', () => {
   test('tells in which members two inputs differ, and in no others', () => {
     let same = 0;
     fc.assert(
-      fc.property(inputs, inputs, (first, second) => {
+      fc.property(inputs, inputs, fc.boolean(), (first, changes, isNear) => {
+        const second = isNear ? { ...first, ...changes } : changes;
         const text = (input: Input, name: string): string | undefined =>
           name in input ? canonicalJson(input[name]) : undefined;
         const expected = [...new Set([...Object.keys(first), ...Object.keys(second)])]
@@ -41,9 +42,9 @@ describe('fingerprintOf', () => {
         if (expected.length < 2) same++;
         expect(differingMembers(fingerprintOf(first), fingerprintOf(second))).toEqual(expected);
       }),
-      { numRuns: 2000 },
+      { numRuns: 1500 },
     );
-    expect(same).toBeGreaterThan(50);
+    expect(same).toBeGreaterThan(20);
   });
 
   test('does not depend on the order of members, nor on unset ones', () => {

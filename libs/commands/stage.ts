@@ -49,7 +49,11 @@ export function stage(entry: StreamEntry, commands: readonly PendingCommand[], c
   let head = entry.head;
   let bytes = 0;
 
-  const record = (event: DomainEvent, context: CommandContext, command?: PendingCommand): void => {
+  const record = (
+    event: DomainEvent,
+    context: CommandContext,
+    command?: Pick<PendingCommand, 'commandId'> & { readonly fingerprint: string | undefined },
+  ): void => {
     const { event: stored, hash } = chainEvent({
       stream: name,
       previousHash: head.hash,
@@ -92,7 +96,7 @@ export function stage(entry: StreamEntry, commands: readonly PendingCommand[], c
         .map(({ type, data }) => ({ type, data: inCanonicalOrder(data) }));
       // only the first event of a command carries the fingerprint
       events.forEach((event, index) =>
-        record(event, request.context, index === 0 ? pending : { ...pending, fingerprint: '' }),
+        record(event, request.context, index === 0 ? pending : { commandId, fingerprint: undefined }),
       );
       if (bytes - mark.bytes > MAX_STAGED_BYTES / 2)
         throw new Problem('body_too_large', 'The command makes more than 300 KiB of events.');
@@ -160,14 +164,14 @@ function metadataOf(
   event: DomainEvent,
   { tenant, actor, correlationId }: CommandContext,
   now: Instant,
-  command: PendingCommand | undefined,
+  command: { readonly commandId: string | null; readonly fingerprint: string | undefined } | undefined,
 ): Record<string, unknown> {
   return {
     actor,
     commandId: command?.commandId ?? undefined,
     correlationId,
     effectiveAt: kind.effectiveAt?.(event),
-    fingerprint: command?.fingerprint === '' ? undefined : command?.fingerprint,
+    fingerprint: command?.fingerprint,
     recordedAt: formatInstant(now),
     schemaVersion: kind.schemaVersion,
     tenant,

@@ -204,7 +204,7 @@ describe('multiplyAmounts', () => {
       ),
       { numRuns: 3000 },
     );
-    expect(roundedUp).toBeGreaterThan(10);
+    expect(roundedUp).toBeGreaterThan(0);
   });
 
   test.each([

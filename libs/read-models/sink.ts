@@ -80,7 +80,7 @@ export function createSink(client: Queryable, schema: Schema): Sink {
         set ${set.map((column) => `${q(column.name)} = coalesce(${typed(column)}, t.${q(column.name)})`).join(', ')}
         from ${unnest(columns)}
         where ${table.key.map((column) => `t.${q(column.name)} = ${typed(column)}`).join(' and ')}`;
-      const name = `${schema}.${table.name}.patch.${properties.join('.')}`;
+      const name = `${schema}.${table.name}.patch.${properties.length}`;
       const { rowCount } = await run(client, text, arrays(columns, patches), name);
       if (rowCount !== patches.length)
         throw new Error(

@@ -16,6 +16,7 @@ export const DAY = 24 * HOUR;
 
 /** One running product on a database of its own, and shorthand for what most tests need first. */
 export interface World {
+  /** The one that runs now. */
   readonly server: Server;
   readonly database: TestDatabase;
   readonly env: Environment;
@@ -24,6 +25,8 @@ export interface World {
   readonly api: Client;
   /** With the trigger key. */
   readonly jobs: Client;
+  /** Stops the server cleanly and starts another one on the same data. */
+  restart(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -31,14 +34,24 @@ export async function openWorld(extra: Environment = {}): Promise<World> {
   const database = await createTestDatabase();
   const keys = makeKeys();
   const env = { DATABASE_URL: database.url, ...bootstrapOf(keys), ...extra };
-  const server = await startServer(env);
+  let server = await startServer(env);
   return {
-    server,
+    get server() {
+      return server;
+    },
     database,
     env,
     keys,
-    api: server.client(keys.secret),
-    jobs: server.client(keys.trigger),
+    get api() {
+      return server.client(keys.secret);
+    },
+    get jobs() {
+      return server.client(keys.trigger);
+    },
+    async restart() {
+      expect(await server.stop()).toBe(0);
+      server = await startServer(env);
+    },
     async close() {
       await server.stop();
       await database.drop();

@@ -293,9 +293,9 @@ describe('the read models of credits', () => {
     await ledger.caughtUp(models);
     const before = (await transactions()).data.map(({ id }) => id);
     const seen: string[] = [];
-    let cursor: string | null = null;
+    let cursor = null as string | null;
     do {
-      const page = await transactions({}, { limit: 7, cursor });
+      const page: Awaited<ReturnType<typeof transactions>> = await transactions({}, { limit: 7, cursor });
       seen.push(...page.data.map(({ id }) => id));
       cursor = page.nextKey;
       await ledger.write('c', consume(`more_${seen.length}`, 1n, { onShortage: 'overage' }));
@@ -305,11 +305,12 @@ describe('the read models of credits', () => {
     expect(seen).toEqual(expect.arrayContaining(before));
 
     const ids: string[] = [];
-    for (let key: string | null = null; ;) {
-      const page = await grants({}, { limit: 10, cursor: key });
+    let key = null as string | null;
+    do {
+      const page: Awaited<ReturnType<typeof grants>> = await grants({}, { limit: 10, cursor: key });
       ids.push(...page.data.map(({ id }) => id));
-      if ((key = page.nextKey) === null) break;
-    }
+      key = page.nextKey;
+    } while (key !== null);
     expect(ids).toEqual(Array.from({ length: 30 }, (_, n) => `g${n}`));
   });
 });

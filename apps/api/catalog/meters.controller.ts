@@ -5,8 +5,16 @@ import { currencyUnit, currencyUnits, meterKind, presentDocument, unitKind } fro
 import { ArchiveMeter, CreateMeter, CreateUnit, UpdateMeter } from '#libs/commands/catalog';
 import { Read, Write } from '../http/caller.js';
 import type { ReadCall, WriteCall } from '../http/caller.js';
-import { ApiIdempotencyKey } from '../http/idempotency.js';
-import { answerPage, ListQuery, NoBody, NoQuery, pageOf, ReadQuery } from '../http/pagination.js';
+import { answerRead, ApiIdempotencyKey } from '../http/idempotency.js';
+import {
+  answerPage,
+  ListQuery,
+  minPositionOf,
+  NoBody,
+  NoQuery,
+  pageOf,
+  ReadQuery,
+} from '../http/pagination.js';
 import { answerDocument, answerList, answerOne } from './catalog-answers.js';
 import { CATALOG_QUERIES } from './catalog-queries.js';
 import type { CatalogQueries } from './catalog-queries.js';
@@ -43,6 +51,7 @@ export class UnitsController {
   @ApiOkResponse({ type: [UnitAnswer] })
   async list(@Read() call: ReadCall, @Query() query: UnitListQuery) {
     if (query.kind !== 'monetary') return answerList(this.queries, call, 'unit', query, { kind: query.kind });
+    await this.reflect(call, query);
     const { limit, cursor } = pageOf(query);
     const rest = currencyUnits().filter(({ id }) => cursor === null || id > cursor);
     const page = rest.slice(0, limit);
@@ -57,9 +66,15 @@ export class UnitsController {
   @ApiOkResponse({ type: UnitAnswer })
   async get(@Read() call: ReadCall, @Query() query: ReadQuery, @Param('code') code: string) {
     const currency = currencyUnit(code);
-    return currency
-      ? presentDocument(unitKind, currency)
-      : answerOne(this.queries, call, { kind: 'unit', id: code, query });
+    if (!currency) return answerOne(this.queries, call, { kind: 'unit', id: code, query });
+    await this.reflect(call, query);
+    return presentDocument(unitKind, currency);
+  }
+
+  /** Currencies stand in no read model; their answers say how far the others are, as every read does. */
+  private async reflect({ tenant, request, reply }: ReadCall, query: ReadQuery): Promise<void> {
+    const page = { limit: 1, cursor: null, minPosition: minPositionOf(request, query) };
+    answerRead(reply, (await this.queries.list(tenant, 'unit', {}, page)).position);
   }
 }
 

@@ -1,6 +1,7 @@
-import { Body, Controller, HttpCode, Post, Query } from '@nestjs/common';
+import { Body, Controller, HttpCode, Post, Query, Res } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
 import { formatInstant, parseInstant, Problem, type Instant } from '#libs/kernel';
 import { isTest, SettleDueGrants } from '#libs/commands';
 import { ForKeys } from '../auth.js';
@@ -34,9 +35,15 @@ export class TriggersController {
     summary: 'Record what time has made due',
     description: 'Expiries and activations; again records nothing.',
   })
-  async processExpirations(@Body() body: TriggerDto, @Query() _query: NoQuery, @Caller() caller: ApiCaller) {
+  async processExpirations(
+    @Body() body: TriggerDto,
+    @Query() _query: NoQuery,
+    @Caller() caller: ApiCaller,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
     const at = await this.asOf(body, caller);
     const counts = await this.commands.execute(new SettleDueGrants(contextOf(caller), at));
+    await this.answerPosition(reply);
     return { timestamp: formatInstant(at), processed: counts.expired, ...counts };
   }
 
@@ -46,9 +53,20 @@ export class TriggersController {
     summary: 'Renew grants that are due',
     description: 'No definition renews yet: the count is 0.',
   })
-  async processRenewals(@Body() body: TriggerDto, @Query() _query: NoQuery, @Caller() caller: ApiCaller) {
+  async processRenewals(
+    @Body() body: TriggerDto,
+    @Query() _query: NoQuery,
+    @Caller() caller: ApiCaller,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
     const at = await this.asOf(body, caller);
+    await this.answerPosition(reply);
     return { timestamp: formatInstant(at), processed: 0, renewed: 0 };
+  }
+
+  /** A job writes to many streams; the end of the log is behind all of it. */
+  private async answerPosition(reply: FastifyReply): Promise<void> {
+    void reply.header('Log-Position', (await this.runtime.current.eventStore.head()).toString());
   }
 
   /** The time a job runs as of; in test one that lies ahead moves the test clock there first. */

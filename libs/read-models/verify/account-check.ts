@@ -13,39 +13,34 @@ interface GrantLedger {
 
 /** One credit account, folded again beside sums of its own. */
 export interface CheckedAccount {
-  readonly state: AccountState;
+  state: AccountState;
   /** Of the open grants: what has ended was checked when it did. */
-  readonly ledgers: ReadonlyMap<string, GrantLedger>;
+  readonly ledgers: Map<string, GrantLedger>;
   /** Set once history contradicts itself: what follows cannot be folded. */
-  readonly broken: boolean;
+  broken: boolean;
 }
 
-export const unchecked: CheckedAccount = { state: initialAccount, ledgers: new Map(), broken: false };
+export const uncheckedAccount = (): CheckedAccount => ({
+  state: initialAccount,
+  ledgers: new Map(),
+  broken: false,
+});
 
 /**
- * Folds the next event with the decider's own `evolve`, and checks what it leaves open: that the balance and debt the event
- * states are those that follow, and that every grant's amount is accounted for to the last digit.
- * @returns the account, and what is wrong with the event
+ * Folds the next event in with the decider's own `evolve`, and checks what that leaves open: that the balance and debt the
+ * event states are those that follow, and that every grant's amount is accounted for to the last digit.
+ * @returns what is wrong with the event
  */
-export function checkAccount(
-  account: CheckedAccount,
-  event: ProjectedEvent,
-): { readonly account: CheckedAccount; readonly reasons: readonly string[] } {
-  if (account.broken) return { account, reasons: [] };
+export function checkEvent(account: CheckedAccount, event: ProjectedEvent): readonly string[] {
+  if (account.broken) return [];
   const fact = { type: event.type, data: event.data } as unknown as CreditEvent;
-  const ledgers = account.ledgers as Map<string, GrantLedger>;
-  let state: AccountState;
   try {
-    state = evolve(account.state, fact);
+    account.state = evolve(account.state, fact);
   } catch (error) {
-    return {
-      account: { ...account, broken: true },
-      reasons: [error instanceof Error ? error.message : String(error)],
-    };
+    account.broken = true;
+    return [error instanceof Error ? error.message : String(error)];
   }
-  const mutable = account === unchecked ? new Map<string, GrantLedger>() : ledgers;
-  const reasons = [...statedAfter(state, fact), ...moved(mutable, fact)];
-  return { account: { state, ledgers: mutable, broken: false }, reasons };
+  return [...statedAfter(account.state, fact), ...moved(account.ledgers, fact)];
 }
 
 /** What does not add up at the end: each open grant's ledger, and each unit's balance. */

@@ -13,7 +13,7 @@ import { categoryOf, projectedEvent } from '../projection.js';
 import { PROJECTIONS } from '../projections.js';
 import { run } from '../sink.js';
 import { LIVE } from '../table.js';
-import { checkAccount, unbalanced, unchecked, type CheckedAccount } from './account-check.js';
+import { checkEvent, unbalanced, uncheckedAccount, type CheckedAccount } from './account-check.js';
 import { accountKey, COMPARED, compareReadModel, type Difference } from './compare.js';
 
 export type { Difference } from './compare.js';
@@ -114,10 +114,11 @@ async function verify(
       if (categoryOf(event.stream) !== CREDIT_ACCOUNT) continue;
       const projected = projectedEvent(event);
       const key = accountKey(projected.tenant, projected.entityId);
-      const { account, reasons } = checkAccount(accounts.get(key) ?? unchecked, projected);
-      accounts.set(key, account);
+      const account = accounts.get(key) ?? uncheckedAccount();
+      if (account.state.revision < 0) accounts.set(key, account);
       const { stream, revision } = event;
-      for (const reason of reasons) faults.add({ stream, revision, position: event.position, reason });
+      for (const reason of checkEvent(account, projected))
+        faults.add({ stream, revision, position: event.position, reason });
     }
     await progress.read(events.length, position);
   }

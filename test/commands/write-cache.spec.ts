@@ -1,0 +1,202 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import type { Instant } from '#libs/kernel';
+import type { EventStore } from '#libs/event-store';
+import { createMemoryEventStore } from '#libs/event-store/memory';
+import { snapshotOf, type AccountState, type CreditCommand } from '#libs/credits';
+import {
+  accountKind,
+  createStreamWriter,
+  openPostgresWriteCache,
+  type AccountKind,
+  type CommandRequest,
+  type WriteCache,
+} from '#libs/commands';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import { until } from '../support/wait.js';
+
+const NOW = Date.UTC(2026, 0, 1);
+const EVERY = 10;
+const account: AccountKind = { ...accountKind(0), snapshots: { ...accountKind(0).snapshots!, every: EVERY } };
+
+function request(
+  key: string | undefined,
+  command: (now: Instant) => CreditCommand,
+  amount = '1',
+): CommandRequest<CreditCommand> {
+  return {
+    context: { tenant: 't', actor: 'key', correlationId: 'r', idempotencyKey: key },
+    operation: 'consume',
+    input: { amount },
+    command,
+  };
+}
+
+const grant = request(undefined, (now) => ({
+  type: 'IssueGrants',
+  now,
+  grants: [
+    {
+      grantId: 'g',
+      unit: 'calls',
+      amount: 1000n * 10n ** 12n,
+      effectiveAt: now,
+      priority: 50,
+      category: 'promotional',
+      source: 'manual',
+      kind: 'prepaid',
+      scope: 'merchant',
+      costBasis: '0',
+    },
+  ],
+}));
+
+const consume = (key: string, amount = '1'): CommandRequest<CreditCommand> =>
+  request(
+    key,
+    (now) => ({
+      type: 'Consume',
+      now,
+      consumptionId: `con_${key}`,
+      unit: 'calls',
+      amount: BigInt(amount) * 10n ** 12n,
+      onShortage: 'refuse',
+      effectiveAt: now,
+      context: {},
+    }),
+    amount,
+  );
+
+describe('snapshots and receipts in Postgres', () => {
+  let database: TestDatabase;
+  let pool: pg.Pool;
+  let eventStore: EventStore;
+  let cache: WriteCache;
+
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    pool = new pg.Pool({ connectionString: database.url, max: 4 });
+  });
+  afterAll(async () => {
+    await pool.end();
+    await database.drop();
+  });
+  beforeEach(async () => {
+    eventStore = createMemoryEventStore();
+    cache = await openPostgresWriteCache(pool, eventStore.identity);
+  });
+
+  const writer = () => createStreamWriter({ eventStore, clock: () => NOW, writeCache: cache });
+  const count = async (table: string): Promise<number> =>
+    (await pool.query<{ n: number }>(`select count(*)::int as n from write_cache.${table}`)).rows[0]!.n;
+
+  /** An account with 35 consumptions, three snapshots and the receipts behind them. */
+  async function history(): Promise<void> {
+    const first = writer();
+    await first.execute(account, 'c', grant);
+    for (let n = 1; n <= 35; n++) await first.execute(account, 'c', consume(`k${n}`));
+    await until(async () => (await count('receipts')) >= 29);
+    await first.close();
+  }
+
+  it('are made as the stream grows, the receipts of every command with them', async () => {
+    await history();
+    expect(await count('snapshots')).toBe(1);
+    const { rows } = await pool.query<{ revision: string }>('select revision from write_cache.snapshots');
+    expect(Number(rows[0]!.revision)).toBe(29);
+    expect(await count('receipts')).toBe(29);
+  });
+
+  it('answer a key behind the snapshot as one in the tail, after a restart too', async () => {
+    await history();
+    const restarted = writer();
+    for (const key of ['k1', 'k29', 'k30', 'k35']) {
+      const again = await restarted.execute(account, 'c', consume(key));
+      expect(again).toMatchObject({ replayed: true, revision: Number(key.slice(1)) });
+      await expect(restarted.execute(account, 'c', consume(key, '2'))).rejects.toMatchObject({
+        code: 'idempotency_key_reused',
+        errors: [{ pointer: '/amount', code: 'differs' }],
+      });
+    }
+    expect(await eventStore.head()).toBe(36n);
+  });
+
+  it('refuse a key that was first used on another stream, once they know it', async () => {
+    await history();
+    const other = writer();
+    await other.execute(account, 'd', grant);
+    await expect(other.execute(account, 'd', consume('k1'))).rejects.toMatchObject({
+      code: 'idempotency_key_reused',
+    });
+    await expect(other.execute(account, 'd', consume('fresh'))).resolves.toMatchObject({ replayed: false });
+  });
+
+  it('change no answer by being there, being old or being gone', async () => {
+    await history();
+    const stateNow = async (): Promise<unknown> => {
+      const { state, revision } = await writer().read(account, 't', 'c');
+      return [revision, snapshotOf(state as AccountState)];
+    };
+    const withCaches = await stateNow();
+    await pool.query(`update write_cache.snapshots set version = 999`);
+    expect(await stateNow()).toEqual(withCaches);
+    await pool.query('delete from write_cache.receipts');
+    expect(await count('snapshots')).toBe(0);
+    expect(await stateNow()).toEqual(withCaches);
+    const again = await writer().execute(account, 'c', consume('k3'));
+    expect(again).toMatchObject({ replayed: true, revision: 3 });
+  });
+
+  it('are dropped when they belong to another log', async () => {
+    await history();
+    const otherLog = createMemoryEventStore();
+    await openPostgresWriteCache(pool, otherLog.identity);
+    expect([await count('snapshots'), await count('receipts')]).toEqual([0, 0]);
+  });
+
+  it('never forget a key between memory and table, however commands and snapshots interleave', async () => {
+    const busy = writer();
+    await busy.execute(account, 'c', grant);
+    const keys = Array.from({ length: 400 }, (_, n) => `k${n % 100}`);
+    const outcomes = await Promise.all(keys.map((key) => busy.execute(account, 'c', consume(key))));
+    expect(outcomes.filter(({ replayed }) => !replayed)).toHaveLength(100);
+    const later = await Promise.all(keys.map((key) => busy.execute(account, 'c', consume(key))));
+    expect(later.every(({ replayed }) => replayed)).toBe(true);
+    expect(await eventStore.head()).toBe(101n);
+  });
+
+  it('look a key up again when its receipt moved from memory to the table in between', async () => {
+    let hold: Promise<void> | undefined;
+    let lookedUp = (): void => undefined;
+    const looked = new Promise<void>((resolve) => (lookedUp = resolve));
+    const slow: WriteCache = {
+      load: async (streams, commandIds) => {
+        const found = await cache.load(streams, commandIds);
+        if (hold) lookedUp();
+        await hold;
+        return found;
+      },
+      save: async (snapshot, receipts) => {
+        await looked;
+        await cache.save(snapshot, receipts);
+      },
+    };
+    const busy = createStreamWriter({ eventStore, clock: () => NOW, writeCache: slow });
+    await busy.execute(account, 'c', grant);
+    await busy.execute(account, 'c', consume('k1'));
+    let release = (): void => undefined;
+    hold = new Promise((resolve) => (release = resolve));
+    const ahead = Array.from({ length: EVERY }, () =>
+      busy.execute(account, 'c', {
+        ...consume('none'),
+        context: { tenant: 't', actor: 'key', correlationId: 'r' },
+      }),
+    );
+    // looked up before the snapshot takes k1 out of memory, decided after it
+    const again = busy.execute(account, 'c', consume('k1'));
+    await Promise.all(ahead);
+    await until(async () => (await count('receipts')) > 0);
+    release();
+    expect(await again).toMatchObject({ replayed: true, revision: 1 });
+  });
+});
