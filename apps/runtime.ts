@@ -45,6 +45,9 @@ export interface Runtime {
   readonly closers: readonly Closer[];
 }
 
+/** Milliseconds a job waits for the read model to know all that was written before it. */
+const DUE_WAIT = 10_000;
+
 /** The tenant of a single-company installation; its test environment is `default.test`. */
 export const DEFAULT_TENANT = 'default';
 
@@ -105,7 +108,10 @@ export async function startRuntime(config: Config, logger: Logger): Promise<Runt
       now: clocks.now,
       maxEventAge: config.maxEventAge,
       locateGrant: readModels.locateGrant,
-      customersDue: readModels.customersDue,
+      customersDue: async (tenant, at, after) => {
+        if (after === null) await readModels.waitForPosition(await eventStore.head(), DUE_WAIT);
+        return readModels.customersDue(tenant, at, after);
+      },
     };
     const metrics = createMetrics();
     return {

@@ -34,7 +34,7 @@ export async function start(config: Config): Promise<Started> {
     edge.adapter,
     {
       bodyParser: false,
-      logger: { ...nest, log: (message: unknown, ...rest: unknown[]) => nest.debug?.(message, ...rest) },
+      logger: { ...nest, log: nest.verbose?.bind(nest) ?? nest.log },
       abortOnError: false,
     },
   );

@@ -81,7 +81,7 @@ program
   .description('Build read models anew from the log, beside the live ones, and swap them in.')
   .argument('[read-model...]', `which (default all): ${READ_MODEL_NAMES.join(', ')}`)
   .action(async (names: string[]) => {
-    const unknown = names.filter((name) => !(READ_MODEL_NAMES as readonly string[]).includes(name));
+    const unknown = names.filter((name) => !READ_MODEL_NAMES.includes(name));
     if (unknown.length > 0) program.error(`unknown read model ${unknown.join(', ')}`);
     await run(async ({ pool, eventStore }) => {
       const bar = progressBar('rebuild');
@@ -119,7 +119,7 @@ program
       const findings = [...result.faults, ...result.differences];
       print(result, () => [
         `${result.eventsChecked} events of ${result.streams} streams checked.`,
-        `${result.faults.length} faults in the log, ${result.differences.length} differences in the read models.`,
+        `${result.faultCount} faults in the log, ${result.differenceCount} differences in the read models.`,
         ...findings
           .slice(0, 50)
           .map(
@@ -127,7 +127,7 @@ program
               `  ${JSON.stringify(finding, (_, value: unknown) => (typeof value === 'bigint' ? Number(value) : value))}`,
           ),
       ]);
-      return findings.length === 0 ? 0 : FOUND_A_DIFFERENCE;
+      return result.faultCount + result.differenceCount === 0 ? 0 : FOUND_A_DIFFERENCE;
     }),
   );
 

@@ -1,9 +1,5 @@
 import { Problem, type Instant } from '#libs/kernel';
-import {
-  EventStoreUnavailable,
-  type AppendResult,
-  type EventStore,
-} from '#libs/event-store';
+import { EventStoreUnavailable, type AppendResult, type EventStore } from '#libs/event-store';
 import { fingerprintOf } from './fingerprint.js';
 import { replayCommand } from './replay.js';
 import { stage, type StagedOutcome, type StagedStream } from './stage.js';

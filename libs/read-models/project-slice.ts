@@ -21,40 +21,62 @@ export class ProjectionFailed extends Error {
   }
 }
 
-/** A slice of the log, each stream's name taken apart once for all projections. */
+/** A slice of the log as projections take it in. */
 export interface PreparedSlice {
   readonly slice: LogSlice;
+  /** The events that a projection folds and that lie behind a position. @throws Error for a stream's name that is none of ours */
   of(projection: Projection, after: Position): readonly ProjectedEvent[];
 }
 
-/** @param handled categories that any projection folds; events of others are not looked at */
-export function prepareSlice(slice: LogSlice, handled: ReadonlySet<string>): PreparedSlice {
-  const events = slice.events.filter(({ stream }) => handled.has(categoryOf(stream))).map(projectedEvent);
-  const first = slice.events[0]?.position ?? 0n;
+/** Each stream's name is taken apart once for all projections. */
+export function prepareSlice(slice: LogSlice): PreparedSlice {
+  const { events } = slice;
+  const categories = events.map(({ stream }) => categoryOf(stream));
+  const projected: ProjectedEvent[] = [];
   return {
     slice,
-    of: ({ categories }, after) =>
-      events.filter(
-        ({ category, position }) => categories.has(category) && (after < first || position > after),
-      ),
+    of: (projection, after) => {
+      const own: ProjectedEvent[] = [];
+      for (const [index, event] of events.entries())
+        if (projection.categories.has(categories[index]!) && event.position > after)
+          own.push((projected[index] ??= projectedEvent(event)));
+      return own;
+    },
   };
 }
-
-/** All categories that these projections fold. */
-export const handledBy = (projections: readonly Projection[]): ReadonlySet<string> =>
-  new Set(projections.flatMap(({ categories }) => [...categories]));
 
 /** @throws ProjectionFailed; DatabaseUnavailable when nothing is wrong with the events */
 export async function projectEvents(
   projection: Projection,
-  events: readonly ProjectedEvent[],
+  eventsOf: () => readonly ProjectedEvent[],
   sink: Sink,
 ): Promise<void> {
-  if (events.length === 0) return;
+  let only: Position | null = null;
   try {
-    await projection.project(events, sink);
+    const events = eventsOf();
+    if (events.length === 1) only = events[0]!.position;
+    if (events.length > 0) await projection.project(events, sink);
   } catch (error) {
     if (error instanceof DatabaseUnavailable) throw error;
-    throw new ProjectionFailed(projection.name, events.length === 1 ? events[0]!.position : null, error);
+    throw new ProjectionFailed(projection.name, only, error);
   }
 }
+
+/** SQLSTATE of every statement behind one that failed in the same transaction. */
+const TRANSACTION_FAILED = '25P02';
+
+/**
+ * Runs projections over one connection, in one transaction, so that one folds while another writes.
+ * @throws of several errors the one that made the others
+ */
+export async function allTogether(projecting: readonly Promise<void>[]): Promise<void> {
+  const errors = (await Promise.allSettled(projecting)).flatMap((outcome) =>
+    outcome.status === 'rejected' ? [outcome.reason as unknown] : [],
+  );
+  if (errors.length === 0) return;
+  throw errors.find((error) => !isConsequence(error)) ?? errors[0];
+}
+
+const isConsequence = (error: unknown): boolean =>
+  error instanceof ProjectionFailed &&
+  (error.cause as { readonly code?: unknown } | undefined)?.code === TRANSACTION_FAILED;

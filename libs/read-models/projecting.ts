@@ -2,13 +2,7 @@ import type pg from 'pg';
 import type { EventStore, LogSlice } from '#libs/event-store';
 import { assertOurs, loadStandings, storeStandings, type Standing } from './checkpoints/checkpoints.js';
 import { transaction } from './database.js';
-import {
-  handledBy,
-  prepareSlice,
-  projectEvents,
-  ProjectionFailed,
-  type PreparedSlice,
-} from './project-slice.js';
+import { allTogether, prepareSlice, projectEvents, ProjectionFailed, type PreparedSlice } from './project-slice.js';
 import type { Projection } from './projection.js';
 import { createSink, run } from './sink.js';
 import { LIVE } from './table.js';
@@ -60,9 +54,8 @@ export async function projectWhileLeased(work: LeasedWork): Promise<void> {
 
 /** Projects from where the projections stand. @throws LookAgain */
 async function projectFrom(work: LeasedWork, standings: Map<string, Standing>): Promise<void> {
-  const { eventStore, pool, client, projections, waiter, signal, batchSize = 2000, onError } = work;
+  const { eventStore, pool, client, projections, waiter, signal, batchSize = 4000, onError } = work;
   const names = projections.map(({ name }) => name);
-  const handled = handledBy(projections);
   const sink = createSink(client, LIVE);
   const standing = (name: string): Standing => standings.get(name)!;
   const running = (): readonly Projection[] =>
@@ -83,10 +76,14 @@ async function projectFrom(work: LeasedWork, standings: Map<string, Standing>): 
   async function projectAll(prepared: PreparedSlice, behind: readonly Projection[]): Promise<void> {
     const { checkpoint, position } = prepared.slice;
     const moved = new Map(behind.map(({ name }) => [name, { ...standing(name), checkpoint, position }]));
-    await commit(moved, async () => {
-      for (const projection of behind)
-        await projectEvents(projection, prepared.of(projection, standing(projection.name).position), sink);
-    });
+    await commit(moved, () =>
+      allTogether(
+        behind.map((projection) => {
+          const { position: after } = standing(projection.name);
+          return projectEvents(projection, () => prepared.of(projection, after), sink);
+        }),
+      ),
+    );
   }
 
   /** Goes on in ever smaller steps, so that everything before the event that fails is in the rows; stops there. */
@@ -99,7 +96,7 @@ async function projectFrom(work: LeasedWork, standings: Map<string, Standing>): 
       // inside a slice there is no checkpoint to be had: the position alone says what is in
       const moved = { ...standing(name), position: part.at(-1)!.position };
       try {
-        await commit(new Map([[name, moved]]), () => projectEvents(projection, part, sink));
+        await commit(new Map([[name, moved]]), () => projectEvents(projection, () => part, sink));
         rest = rest.slice(step);
       } catch (error) {
         if (!(error instanceof ProjectionFailed)) throw error;
@@ -113,8 +110,8 @@ async function projectFrom(work: LeasedWork, standings: Map<string, Standing>): 
     await commit(new Map([[name, { ...standing(name), checkpoint, position }]]), async () => {});
   }
 
-  async function handle(slice: LogSlice): Promise<void> {
-    const prepared = prepareSlice(slice, handled);
+  async function write(slice: LogSlice): Promise<void> {
+    const prepared = prepareSlice(slice);
     let behind = running().filter(({ name }) => standing(name).position < slice.position);
     const failed: Projection[] = [];
     while (behind.length > 0) {
@@ -135,7 +132,15 @@ async function projectFrom(work: LeasedWork, standings: Map<string, Standing>): 
 
   const from = running().map(({ name }) => standing(name));
   waiter.advanced(new Map(standings));
+  let writing = Promise.resolve();
   await new Promise<void>((resolve, reject) => {
+    let ending = false;
+    /** One slice is written while the next one is read. */
+    async function handle(slice: LogSlice): Promise<void> {
+      await writing;
+      if (ending) return;
+      writing = write(slice).catch((error: unknown) => end(() => reject(error as Error)));
+    }
     const restarted = setInterval(() => {
       loadStandings(pool, names).then(
         (stored) => {
@@ -149,15 +154,15 @@ async function projectFrom(work: LeasedWork, standings: Map<string, Standing>): 
     }, LOOK_AFTER);
     const lost = (error: Error): void => end(() => reject(error));
     const stopped = (): void => end(resolve);
-    let ending = false;
     const end = (settle: () => void): void => {
       if (ending) return;
       ending = true;
       clearInterval(restarted);
       client.off('error', lost);
       signal.removeEventListener('abort', stopped);
-      void subscription?.stop().then(settle);
-      if (!subscription) settle();
+      void Promise.resolve(subscription?.stop())
+        .then(() => writing)
+        .then(settle);
     };
     client.on('error', lost);
     signal.addEventListener('abort', stopped);

@@ -20,7 +20,7 @@ export interface ProjectorOptions {
   readonly project?: boolean;
   /** Told of a projection that stopped (ProjectionFailed) and of failures that are tried again. */
   readonly onError: (error: unknown) => void;
-  /** Most events folded into one transaction. Default 2000. */
+  /** Most events folded into one transaction. Default 4000. */
   readonly batchSize?: number;
 }
 

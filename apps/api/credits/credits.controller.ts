@@ -139,7 +139,7 @@ export class CreditsController {
 const isExternal = ({ isExtCustId }: CustomerQuery): boolean => isExtCustId === 'true';
 
 /** A request as the commands take it: null and absent mean the same. */
-const plain = <T>(dto: object): T => withoutUnset(dto as never) as T;
+const plain = <T>(dto: object): T => withoutUnset(dto as never);
 
 function answered<Body>(reply: FastifyReply, outcome: Answered<Body> | Refused): Body {
   if (outcome.replayed) void reply.header('Idempotent-Replayed', 'true');

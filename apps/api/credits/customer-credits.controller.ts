@@ -2,7 +2,7 @@ import { Controller, Get, Param, Query } from '@nestjs/common';
 import { QueryBus } from '@nestjs/cqrs';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { parseInstant } from '#libs/kernel';
-import { resolveCustomer } from '#libs/commands';
+import { resolveCustomer, settleAccount } from '#libs/commands';
 import { CustomerBalances, CustomerGrants, CustomerTransactions } from '#libs/read-models';
 import { answerPage, answerRead, pageOf, Read, type ReadCall, type ReadQuery } from '../http/index.js';
 import { ReadGate } from '../read-gate.js';
@@ -49,11 +49,28 @@ export class CustomerCreditsController {
   @ApiOperation({ summary: 'Read a customer’s balances, unit by unit' })
   async balances(@Read() call: ReadCall, @Query() query: BalancesQuery, @Param('id') id: string) {
     const customerId = await this.customer(call, query, id);
-    const answer = await this.queries.execute(
-      new CustomerBalances(call.tenant, customerId, { unit: query.unit }, this.now(call)),
-    );
+    const ask = () =>
+      this.queries.execute(
+        new CustomerBalances(call.tenant, customerId, { unit: query.unit }, this.now(call)),
+      );
+    let { needsSettling, ...answer } = await ask();
+    if (needsSettling) {
+      await this.settle(call, customerId);
+      ({ needsSettling, ...answer } = await ask());
+    }
     answerRead(call.reply, BigInt(answer.position));
     return answer;
+  }
+
+  /** Records that a grant which has become effective paid what was owed: only the account itself knows how much. */
+  private async settle({ tenant, request }: ReadCall, customerId: string): Promise<void> {
+    const { credits, readModels } = this.runtime.current;
+    const { position } = await settleAccount(
+      credits,
+      { tenant, actor: 'time', correlationId: request.id },
+      customerId,
+    );
+    await readModels.waitForPosition(position);
   }
 
   private now({ tenant }: ReadCall): number {

@@ -1,7 +1,22 @@
-import type { CreditCommand } from '#libs/credits';
+import type { AccountState, CreditCommand, CreditEvent } from '#libs/credits';
 import type { Instant } from '#libs/kernel';
-import type { CommandContext } from '../stream-kind.js';
+import type { CommandContext, Written } from '../stream-kind.js';
 import type { CreditsDeps } from './deps.js';
+
+/** Records what time had made due on one account at `at`, by default now. */
+export const settleAccount = (
+  { writer, account }: Pick<CreditsDeps, 'writer' | 'account'>,
+  context: CommandContext,
+  customerId: string,
+  at: Instant = Infinity,
+): Promise<Written<AccountState, CreditEvent>> =>
+  writer.execute(account, customerId, {
+    context: { ...context, idempotencyKey: undefined },
+    operation: 'settle',
+    input: {},
+    settleFirst: false, // that would go up to now
+    command: (now): CreditCommand => ({ type: 'SettleDue', now: Math.min(at, now) }),
+  });
 
 /** What a run of the expiry job recorded. */
 export interface SettledCounts {
@@ -29,15 +44,7 @@ export async function settleDue(
     const customers = (await deps.customersDue(context.tenant, at, after)).slice(0, ACCOUNTS_AT_ONCE);
     if (customers.length === 0) return counts;
     const written = await Promise.all(
-      customers.map((customerId) =>
-        deps.writer.execute(deps.account, customerId, {
-          context: { ...context, idempotencyKey: undefined },
-          operation: 'settle',
-          input: {},
-          settleFirst: false, // that would go up to now
-          command: (now): CreditCommand => ({ type: 'SettleDue', now: Math.min(at, now) }),
-        }),
-      ),
+      customers.map((customerId) => settleAccount(deps, context, customerId, at)),
     );
     for (const { events } of written) {
       if (events.length > 0) counts.accounts++;

@@ -11,7 +11,7 @@ import {
 import { inTransaction, transaction } from '../database.js';
 import { REBUILD_LOCK } from '../locks.js';
 import { createProgress, type Progress } from '../progress.js';
-import { handledBy, prepareSlice, projectEvents } from '../project-slice.js';
+import { allTogether, prepareSlice, projectEvents } from '../project-slice.js';
 import type { Projection } from '../projection.js';
 import { PROJECTIONS } from '../projections.js';
 import { createSink, DatabaseUnavailable, run } from '../sink.js';
@@ -103,7 +103,6 @@ async function rebuild(
   const names = projections.map(({ name }) => name);
   const tables = projections.flatMap((projection) => projection.tables);
   const sink = createSink(client, SHADOW);
-  const handled = handledBy(projections);
   const progress = createProgress(eventStore, onProgress);
   const none: Standing = { checkpoint: null, position: 0n, stopped: null, log: eventStore.identity };
   const standings = new Map(names.map((name) => [name, none]));
@@ -130,21 +129,23 @@ async function rebuild(
       if (behind.length === 0) return;
       const slice = await read(earliest(behind.map(({ name }) => standing(name))));
       if (slice.events.length === 0) return;
-      const prepared = prepareSlice(slice, handled);
-      for (const projection of behind) {
-        const { name } = projection;
-        const now = standing(name);
-        if (now.position >= slice.position) continue;
-        const target = targets.get(name)!;
-        const events = prepared.of(projection, now.position).filter(({ position }) => position <= target);
-        await projectEvents(projection, events, sink);
+      const prepared = prepareSlice(slice);
+      const late = behind.filter(({ name }) => standing(name).position < slice.position);
+      await allTogether(
+        late.map((projection) => {
+          const { name } = projection;
+          const upTo = targets.get(name)!;
+          const events = () =>
+            prepared.of(projection, standing(name).position).filter(({ position }) => position <= upTo);
+          return projectEvents(projection, events, sink);
+        }),
+      );
+      for (const { name } of late) {
         // a checkpoint stands at the end of a slice only; inside, the position says what is in
-        const whole = slice.position <= target;
-        standings.set(name, {
-          ...now,
-          checkpoint: whole ? slice.checkpoint : now.checkpoint,
-          position: whole ? slice.position : target,
-        });
+        const now = standing(name);
+        const target = targets.get(name)!;
+        const { checkpoint, position } = slice;
+        standings.set(name, position <= target ? { ...now, checkpoint, position } : { ...now, position: target });
       }
       await progress.read(slice.events.filter(({ position }) => position > reached).length, slice.position);
       if (slice.position > reached) reached = slice.position;
