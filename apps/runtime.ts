@@ -106,6 +106,7 @@ export async function startRuntime(config: Config, logger: Logger): Promise<Runt
       newId,
       account: accountKind(config.expiryGrace),
       now: clocks.now,
+      expiryGrace: config.expiryGrace,
       maxEventAge: config.maxEventAge,
       locateGrant: readModels.locateGrant,
       customersDue: async (tenant, at, after) => {

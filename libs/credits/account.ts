@@ -68,6 +68,9 @@ export const emptyUnit: UnitAccount = { grants: [], balance: 0n, debts: [], debt
 
 export const unitOf = (state: AccountState, unit: string): UnitAccount => state.units.get(unit) ?? emptyUnit;
 
+/** Id of a schedule's segment, the first has index 0. No caller's own id has a tilde, so it cannot be taken. */
+export const segmentId = (parentId: string, index: number): string => `${parentId}~${index + 1}`;
+
 /** The open grant with this id, in whichever unit. */
 export function findGrant(state: AccountState, grantId: string): Grant | undefined {
   for (const unit of state.units.values()) {

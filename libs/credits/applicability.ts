@@ -94,15 +94,14 @@ const targets = (limits: Applicability): number =>
 
 /**
  * How narrow an applicability is, step by step; smaller burns first and naming nothing is the widest of all:
- * contract level, targets named, conditions in specifiers, contracts named.
+ * contract level, targets named, conditions in specifiers.
  */
-export function narrowness(limits: Applicability | undefined): readonly [number, number, number, number] {
+export function narrowness(limits: Applicability | undefined): readonly [number, number, number] {
   const conditions = (limits?.specifiers ?? []).reduce(
     (sum, { productId, productTags, properties }) =>
       sum + (productId ? 1 : 0) + (productTags?.length ?? 0) + Object.keys(properties ?? {}).length,
     0,
   );
-  const contracts = limits?.contracts?.length ?? 0;
   const widest = (count: number): number => (count === 0 ? Infinity : count);
-  return [contracts > 0 ? 0 : 1, widest(limits ? targets(limits) : 0), widest(conditions), widest(contracts)];
+  return [limits?.contracts?.length ? 0 : 1, widest(limits ? targets(limits) : 0), widest(conditions)];
 }

@@ -9,7 +9,7 @@ export interface BurnDownRank {
   /** Lower burns first. */
   readonly priority: number;
   readonly free: boolean;
-  readonly narrowness: readonly [number, number, number, number];
+  readonly narrowness: readonly [number, number, number];
   readonly effectiveAt: Instant;
   /** Infinity: never. */
   readonly expiresAt: Instant;
@@ -33,7 +33,6 @@ export function compareBurnDown(a: BurnDownRank, b: BurnDownRank): number {
     compareNumbers(a.narrowness[0], b.narrowness[0]) ||
     compareNumbers(a.narrowness[1], b.narrowness[1]) ||
     compareNumbers(a.narrowness[2], b.narrowness[2]) ||
-    compareNumbers(a.narrowness[3], b.narrowness[3]) ||
     compareNumbers(a.expiresAt, b.expiresAt) ||
     a.effectiveAt - b.effectiveAt ||
     a.issued - b.issued ||

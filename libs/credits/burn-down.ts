@@ -14,29 +14,33 @@ export interface Drawdown {
   readonly allocations: readonly Allocation[];
   /** Sum of the allocations, at most what was asked for. */
   readonly drawn: Amount;
-  /** What the same usage could draw after that. */
+  /** What usage of the same kind could draw now, after that. */
   readonly availableAfter: Amount;
 }
 
 /**
- * Draws `amount` from the grants that may pay for this usage at its time, in burn-down order.
+ * Draws `amount` from the grants that may pay for this usage at its time `at`, in burn-down order.
  * Eligible at t: `effectiveAt <= t < expiresAt`.
  */
-export function burnDown(account: UnitAccount, amount: Amount, at: Instant, usage: UsageContext): Drawdown {
+export function burnDown(
+  account: UnitAccount,
+  amount: Amount,
+  at: Instant,
+  now: Instant,
+  usage: UsageContext,
+): Drawdown {
   const allocations: Allocation[] = [];
   let wanted = amount;
   let availableAfter = 0n;
   for (const grant of account.grants) {
-    if (grant.effectiveAt > at || at >= grant.expiresAt || !admits(grant.applicability, usage)) continue;
-    if (wanted === 0n) {
-      availableAfter += grant.remaining;
-      continue;
-    }
-    const part = minAmount(wanted, grant.remaining);
+    const pays = wanted > 0n && grant.effectiveAt <= at && at < grant.expiresAt;
+    const counts = grant.effectiveAt <= now && now < grant.expiresAt;
+    if ((!pays && !counts) || !admits(grant.applicability, usage)) continue;
+    const part = pays ? minAmount(wanted, grant.remaining) : 0n;
     const remainingAfter = grant.remaining - part;
-    allocations.push({ grant, amount: part, remainingAfter });
+    if (pays) allocations.push({ grant, amount: part, remainingAfter });
+    if (counts) availableAfter += remainingAfter;
     wanted -= part;
-    availableAfter += remainingAfter;
   }
   return { allocations, drawn: amount - wanted, availableAfter };
 }

@@ -8,7 +8,15 @@ import {
   type Decider,
   type Instant,
 } from '#libs/kernel';
-import { evolve, findGrant, initialAccount, unitOf, type AccountState, type Grant } from './account.js';
+import {
+  evolve,
+  findGrant,
+  segmentId,
+  initialAccount,
+  unitOf,
+  type AccountState,
+  type Grant,
+} from './account.js';
 import { admits, type UsageContext } from './applicability.js';
 import { burnDown } from './burn-down.js';
 import type {
@@ -77,6 +85,8 @@ export interface RevokeGrant {
 export interface SettleDue {
   readonly type: 'SettleDue';
   readonly now: Instant;
+  /** Milliseconds by which the recording of expiries is delayed; none when absent. */
+  readonly grace?: number;
 }
 
 /**
@@ -99,15 +109,16 @@ export function decide(command: CreditCommand, state: AccountState): readonly Cr
     case 'RevokeGrant':
       return [revokeGrant(command, state)];
     case 'SettleDue':
-      return dueFacts(state, command.now);
+      return dueFacts(state, command.now, command.grace);
   }
 }
 
 function issueGrants({ grants, now }: IssueGrants, state: AccountState): readonly CreditEvent[] {
   // before the key: sent again, a grant that has both an id and a key meets itself
-  for (const { grantId } of grants)
-    if (findGrant(state, grantId) || state.ended.has(grantId))
-      throw new Problem('already_exists', `There is a grant ${grantId} already.`);
+  for (const { grantId, parentId } of grants)
+    for (const id of [grantId, parentId ?? segmentId(grantId, 0)])
+      if (findGrant(state, id) || state.ended.has(id))
+        throw new Problem('already_exists', `There is a grant ${parentId ?? grantId} already.`);
   const used =
     grants[0]?.uniquenessKey === undefined ? undefined : state.uniquenessKeys.get(grants[0].uniquenessKey);
   if (used !== undefined)
@@ -180,7 +191,7 @@ function settleDebts(
 function consume(command: Consume, state: AccountState): CreditEvent {
   const { unit, amount, onShortage, debtLimit, effectiveAt, context } = command;
   const account = unitOf(state, unit);
-  const { allocations, drawn, availableAfter } = burnDown(account, amount, effectiveAt, context);
+  const { allocations, drawn, availableAfter } = burnDown(account, amount, effectiveAt, command.now, context);
   const shortfall = amount - drawn;
   const debt = onShortage === 'pending' ? shortfall : 0n;
   if (!withinRange(account.debt + debt)) throw outOfRange(unit);
@@ -200,7 +211,7 @@ function consume(command: Consume, state: AccountState): CreditEvent {
     data: {
       ...consumption,
       reason,
-      available: formatAmount(drawn + availableAfter),
+      available: formatAmount(drawn), // short of what was asked, it would have drawn all there is
       ...(debtLimit === undefined ? {} : { debtLimit: formatAmount(debtLimit) }),
     },
   });

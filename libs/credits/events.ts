@@ -107,7 +107,7 @@ export interface CreditsConsumed extends Consumption {
   readonly debt: string;
   readonly balanceAfter: string;
   readonly debtAfter: string;
-  /** What the same usage could draw next. */
+  /** What usage of the same kind could draw at the time of recording, after this. */
   readonly availableAfter: string;
 }
 

@@ -191,7 +191,7 @@ describe('who pays', () => {
             const state = fold(
               creditAccount.decide({ type: 'IssueGrants', now, grants: listed }, creditAccount.initialState),
             );
-            return burnDown(unitOf(state, 'calls'), asked * 3n, now, {}).allocations.map(
+            return burnDown(unitOf(state, 'calls'), asked * 3n, now, now, {}).allocations.map(
               ({ grant, amount }) => [grant.id, amount],
             );
           };
@@ -211,7 +211,7 @@ describe('how much', () => {
     const seen = { short: 0, full: 0 };
     fc.assert(
       fc.property(ALL, (steps) => {
-        for (const { event, command, before } of tried(play(steps))) {
+        for (const { event, command, before, after } of tried(play(steps))) {
           const available = availableTo(unitOf(before, command.unit), command.effectiveAt, command.context);
           const isShort = command.amount > available;
           seen[isShort ? 'short' : 'full']++;
@@ -221,7 +221,7 @@ describe('how much', () => {
           } else if (event.type === 'CreditsConsumed') {
             expect(isShort && command.onShortage === 'refuse').toBe(false);
             expect(partsOf(event.data.consumed)).toBe(isShort ? available : command.amount);
-            const left = available - partsOf(event.data.consumed);
+            const left = availableTo(unitOf(after, command.unit), command.now, command.context);
             expect(partsOf(event.data.availableAfter)).toBe(left);
           }
         }

@@ -2,7 +2,13 @@ import type pg from 'pg';
 import type { EventStore, LogSlice } from '#libs/event-store';
 import { assertOurs, loadStandings, storeStandings, type Standing } from './checkpoints/checkpoints.js';
 import { transaction } from './database.js';
-import { allTogether, prepareSlice, projectEvents, ProjectionFailed, type PreparedSlice } from './project-slice.js';
+import {
+  allTogether,
+  prepareSlice,
+  projectEvents,
+  ProjectionFailed,
+  type PreparedSlice,
+} from './project-slice.js';
 import type { Projection } from './projection.js';
 import { createSink, run } from './sink.js';
 import { LIVE } from './table.js';
@@ -139,7 +145,7 @@ async function projectFrom(work: LeasedWork, standings: Map<string, Standing>): 
     async function handle(slice: LogSlice): Promise<void> {
       await writing;
       if (ending) return;
-      writing = write(slice).catch((error: unknown) => end(() => reject(error as Error)));
+      writing = write(slice).catch((error: unknown) => end(() => reject(error)));
     }
     const restarted = setInterval(() => {
       loadStandings(pool, names).then(
@@ -172,7 +178,7 @@ async function projectFrom(work: LeasedWork, standings: Map<string, Standing>): 
         : eventStore.subscribe(earliest(from), {
             batchSize,
             handle,
-            onError: (error) => end(() => reject(error as Error)),
+            onError: (error) => end(() => reject(error)),
           });
     if (signal.aborted) stopped();
   });

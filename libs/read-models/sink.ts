@@ -57,7 +57,8 @@ export async function run<Result extends object>(
 }
 
 /** Writes into one schema over one connection, whole columns at a time. */
-export function createSink(client: Queryable, schema: Schema): Sink {
+export function createSink(connection: Queryable, schema: Schema): Sink {
+  const client = oneByOne(connection);
   return {
     async upsert(table, rows, update) {
       if (rows.length === 0) return;
@@ -93,6 +94,18 @@ export function createSink(client: Queryable, schema: Schema): Sink {
   };
 }
 
+/** Projections that run together share the connection: their statements wait for each other. */
+function oneByOne(connection: Queryable): Queryable {
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    query: <Result extends object>(config: pg.QueryConfig) => {
+      const turn = last.then(() => connection.query<Result>(config));
+      last = turn.catch(() => undefined);
+      return turn;
+    },
+  };
+}
+
 const q = (name: string): string => `"${name}"`;
 const names = (columns: readonly ColumnOf[]): string => columns.map(({ name }) => q(name)).join(', ');
 /** Every value travels as text and is read by its column's own input function. */
@@ -118,7 +131,7 @@ function asText(value: unknown): string | null {
   if (value === null || value === undefined) return null;
   // Postgres keeps no NUL in a text
   if (typeof value === 'string') return value.includes('\0') ? value.replaceAll('\0', '\ufffd') : value;
-  return String(value as bigint | number | boolean);
+  return String(value);
 }
 
 const TEXT = 25;

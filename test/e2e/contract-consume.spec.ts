@@ -3,21 +3,15 @@ import type { Client } from '../support/client.js';
 import {
   balanceOf,
   consume,
-  DAY,
-  exact,
   expectProblem,
   fresh,
   grant,
-  HOUR,
-  iso,
   newAccount,
   newCustomer,
   newMeter,
   newUnit,
   ok,
   openWorld,
-  readGrant,
-  sumOf,
   transactionsOf,
   type Account,
   type World,
@@ -42,8 +36,6 @@ const refused = async (body: object, detail?: RegExp) => {
 };
 const streamOf = async ({ customerId }: Pick<Account, 'customerId'>) =>
   ok(await api.get(`/v1/audit/streams/creditAccount-default.test_${customerId}?limit=1000`)).data as any[];
-const drawnFrom = (consumption: any): string[] =>
-  consumption.allocations.map(({ grantId }: { grantId: string }) => grantId);
 
 describe('shortage', () => {
   const short = async (): Promise<Account> => {

@@ -53,8 +53,18 @@ describe('order of drawdown', () => {
     ['the targeted before all', { applicability: { products: ['p1'] } }, {}, { productId: 'p1' }],
     ['the earlier expiry', at(DAY), at(2 * DAY), NONE],
     ['an expiry before none', at(400 * DAY), {}, NONE],
-    ['the earlier start', { startDate: iso(Date.now() - 2 * HOUR) }, { startDate: iso(Date.now() - HOUR) }, NONE],
-    ['priority over cost basis', { priority: 1, category: 'paid' }, { priority: 2, category: 'promotional' }, NONE],
+    [
+      'the earlier start',
+      { startDate: iso(Date.now() - 2 * HOUR) },
+      { startDate: iso(Date.now() - HOUR) },
+      NONE,
+    ],
+    [
+      'priority over cost basis',
+      { priority: 1, category: 'paid' },
+      { priority: 2, category: 'promotional' },
+      NONE,
+    ],
     ['cost basis over expiry', { category: 'promotional' }, { category: 'paid', ...at(DAY) }, NONE],
     ['expiry over start', at(DAY), { ...at(2 * DAY), startDate: iso(Date.now() - HOUR) }, NONE],
   ];

@@ -7,7 +7,6 @@ import {
   expectProblem,
   fresh,
   grant,
-  iso,
   newAccount,
   newCustomer,
   newMeter,

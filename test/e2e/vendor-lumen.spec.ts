@@ -2,16 +2,8 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import {
   balanceOf,
-  consume,
-  DAY,
-  expectProblem,
   grant,
   HOUR,
-  iso,
-  moveClock,
-  newAccount,
-  newCustomer,
-  newMeter,
   nowOf,
   ok,
   openWorld,

@@ -43,7 +43,7 @@ describe('events of a credit account as they were stored', () => {
               kind: 'prepaid',
               priority: 50,
               free: true,
-              narrowness: [1, null, null, null],
+              narrowness: [1, null, null],
               effectiveAt: Date.UTC(2026, 0, 14),
               expiresAt: null,
               issued: 11,

@@ -1,4 +1,5 @@
 import {
+  segmentId,
   creditAccount,
   type AccountState,
   type CreditCommand,
@@ -97,7 +98,7 @@ function grantOf(step: Extract<Step, { do: 'issue' }>, index: number, now: Insta
   const effectiveAt = now + start * HOUR;
   const several = step.segments.length > 1;
   return {
-    grantId: several ? `${id}.${index}` : id,
+    grantId: several ? segmentId(id, index) : id,
     ...(several ? { parentId: id } : {}),
     unit: step.unit,
     amount,
@@ -143,6 +144,7 @@ export function tellModel(model: CreditModel, command: CreditCommand): Outcome[]
           policy: command.onShortage,
           limit: command.debtLimit ?? null,
           time: command.effectiveAt,
+          now: command.now,
           about: command.context,
         }),
       ];

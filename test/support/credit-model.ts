@@ -27,6 +27,7 @@ export interface Use {
   readonly policy: ShortagePolicy;
   readonly limit: bigint | null;
   readonly time: number;
+  readonly now: number;
   readonly about: UsageContext;
 }
 
@@ -117,8 +118,12 @@ export class CreditModel {
 
   /** Awards of one command; all or nothing. */
   issue(awards: readonly Award[], now: number): Outcome[] {
-    for (const { id } of awards)
-      if (this.rows.some((row) => row.id === id))
+    for (const { id, schedule } of awards)
+      if (
+        this.rows.some((row) =>
+          [row.id, row.schedule].some((taken) => taken === id || (taken !== null && taken === schedule)),
+        )
+      )
         return [{ what: 'not done', why: 'already_exists', id: '' }];
     const key = awards[0]!.key;
     const holder = key === null ? undefined : this.rows.find((row) => row.key === key);
@@ -138,7 +143,7 @@ export class CreditModel {
     });
   }
 
-  use({ id, unit, amount, policy, limit, time, about }: Use): Outcome {
+  use({ id, unit, amount, policy, limit, time, now, about }: Use): Outcome {
     const payers = this.payers(unit, time, about);
     const available = total(payers.map(({ left }) => left));
     const taken = smaller(amount, available);
@@ -158,7 +163,7 @@ export class CreditModel {
       parts.push([row.id, part, row.left]);
     }
     if (owed > 0n) this.owed.push({ id, unit, about, left: owed });
-    const [balance, debt, next] = [this.balance(unit), this.debt(unit), available - taken];
+    const [balance, debt, next] = [this.balance(unit), this.debt(unit), this.available(unit, now, about)];
     return { what: 'used', unit, parts, taken, short, owed, balance, debt, next };
   }
 
@@ -279,7 +284,6 @@ function rank(award: Award & { readonly place: number }): number[] {
     contracts.length > 0 ? 0 : 1,
     named || LAST,
     conditions || LAST,
-    contracts.length || LAST,
     award.end ?? LAST,
     award.start,
     award.place,

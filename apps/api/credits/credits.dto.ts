@@ -280,7 +280,7 @@ export class TransactionsQuery extends CustomerListQuery {
   @Field(IsOneOf(MOVEMENTS), { optional: true, enum: MOVEMENTS })
   type?: (typeof MOVEMENTS)[number];
 
-  @Field(IsId(), { optional: true })
+  @Field(IsText(160), { optional: true })
   grantId?: string;
 
   @Field(IsText(128), { optional: true })

@@ -17,6 +17,8 @@ export interface CreditsDeps {
   readonly account: AccountKind;
   /** The environment's now. */
   readonly now: (tenant: string) => Instant;
+  /** Milliseconds by which the recording of expiries is delayed. */
+  readonly expiryGrace: number;
   /** How far back (ms) usage is accepted. */
   readonly maxEventAge: number;
   /** The customer that holds a grant, looked up as of now; null when no grant has this id. */

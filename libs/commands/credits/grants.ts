@@ -13,6 +13,7 @@ import type { CreditDefinition, Document, Unit } from '#libs/catalog';
 import {
   grantAnswer,
   scheduleAnswer,
+  segmentId,
   type Applicability,
   type CommandRefused,
   type CreditCommand,
@@ -76,6 +77,9 @@ interface Template {
   readonly expiryDays?: number;
   readonly pointer: string;
 }
+
+/** The last instant that a time can name. */
+const LATEST = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
 /** Most segments one access schedule may have. */
 const MAX_SEGMENTS = 100;
@@ -312,11 +316,13 @@ function segmentsOf(
         { value, start = now, end = expiryDays === undefined ? undefined : start + expiryDays * DAY },
         index,
       ) => {
+        if (end !== undefined && end > LATEST)
+          throw unacceptable([issue('/expiryDate', 'out_of_range', 'must not lie after the year 9999')]);
         if (end !== undefined && end <= start)
           throw unacceptable([issue('/expiryDate', 'not_after_start', 'must lie after the start')]);
         return {
           ...attributes,
-          grantId: schedule ? `${grantId}.${index + 1}` : grantId,
+          grantId: schedule ? segmentId(grantId, index) : grantId,
           ...(schedule ? { parentId: grantId } : {}),
           unit: unit.id,
           amount: value,

@@ -1,5 +1,5 @@
 import { readInstant } from '#libs/kernel';
-import { findGrant, type AccountState, type CreditEvent, type GrantIssued } from '#libs/credits';
+import { findGrant, segmentId, type AccountState, type CreditEvent, type GrantIssued } from '#libs/credits';
 import type { RecordedEvent } from '#libs/event-store';
 import { streamName } from '../stream-kind.js';
 import type { CreditsDeps } from './deps.js';
@@ -21,7 +21,7 @@ export async function issuingCommand(
   grantId: string,
 ): Promise<IssuingCommand | null> {
   const { state } = await deps.writer.read(deps.account, tenant, customerId);
-  const revision = issuedAt(state, grantId) ?? issuedAt(state, `${grantId}.1`);
+  const revision = issuedAt(state, grantId) ?? issuedAt(state, segmentId(grantId, 0));
   if (revision === undefined) return null;
   const recorded: RecordedEvent[] = [];
   for await (const event of deps.eventStore.readStream(

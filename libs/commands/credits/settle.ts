@@ -5,7 +5,7 @@ import type { CreditsDeps } from './deps.js';
 
 /** Records what time had made due on one account at `at`, by default now. */
 export const settleAccount = (
-  { writer, account }: Pick<CreditsDeps, 'writer' | 'account'>,
+  { writer, account, expiryGrace }: Pick<CreditsDeps, 'writer' | 'account' | 'expiryGrace'>,
   context: CommandContext,
   customerId: string,
   at: Instant = Infinity,
@@ -15,7 +15,7 @@ export const settleAccount = (
     operation: 'settle',
     input: {},
     settleFirst: false, // that would go up to now
-    command: (now): CreditCommand => ({ type: 'SettleDue', now: Math.min(at, now) }),
+    command: (now): CreditCommand => ({ type: 'SettleDue', now: Math.min(at, now), grace: expiryGrace }),
   });
 
 /** What a run of the expiry job recorded. */

@@ -145,7 +145,10 @@ async function rebuild(
         const now = standing(name);
         const target = targets.get(name)!;
         const { checkpoint, position } = slice;
-        standings.set(name, position <= target ? { ...now, checkpoint, position } : { ...now, position: target });
+        standings.set(
+          name,
+          position <= target ? { ...now, checkpoint, position } : { ...now, position: target },
+        );
       }
       await progress.read(slice.events.filter(({ position }) => position > reached).length, slice.position);
       if (slice.position > reached) reached = slice.position;

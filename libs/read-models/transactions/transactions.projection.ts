@@ -36,8 +36,7 @@ export const transactionsProjection: Projection = {
   },
 };
 
-type Row = ReturnType<typeof rowShape>;
-declare function rowShape(): Omit<TransactionRow, 'debtAfter'> & { debtAfter: string | null };
+type Row = Omit<TransactionRow, 'debtAfter'> & { readonly debtAfter: string | null };
 
 /** Runs the debt of each unit beside its movements; what stood before the batch is asked of the rows before it. */
 async function withDebt(rows: readonly Row[], sink: Sink): Promise<readonly TransactionRow[]> {

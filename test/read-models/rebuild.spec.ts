@@ -1,0 +1,189 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { openPostgresEventStore } from '#libs/event-store/postgres';
+import {
+  PROJECTIONS,
+  READ_MODEL_NAMES,
+  readModelsDataSource,
+  RebuildRunning,
+  rebuildReadModels,
+  verifyLedger,
+  type Progress,
+  type Projection,
+  type RebuildOptions,
+} from '#libs/read-models';
+import { allRows, consume, givenLedger, grant, type Ledger } from './given.js';
+
+describe('a rebuild', () => {
+  let ledger: Ledger;
+  beforeEach(async () => {
+    ledger = await givenLedger({ store: (url) => openPostgresEventStore({ connectionString: url }) });
+  });
+  afterEach(() => ledger.close());
+
+  const rebuild = (options: Partial<RebuildOptions> = {}) =>
+    rebuildReadModels({ eventStore: ledger.eventStore, pool: ledger.pool, ...options });
+
+  async function writeSome(customers: number, rounds: number, name = ''): Promise<void> {
+    for (let round = 0; round < rounds; round++)
+      await Promise.all(
+        Array.from({ length: customers }, (_, n) =>
+          ledger.write(
+            `c${n}`,
+            round === 0 ? grant(`g${name}${n}`, 1000n) : consume(`con${name}_${n}_${round}`, 1n),
+          ),
+        ),
+      );
+  }
+
+  /** Writes until told to stop; gives how many were written. */
+  function keepWriting(): () => Promise<number> {
+    let going = true;
+    const done = (async () => {
+      let n = 0;
+      for (; going; n++)
+        await Promise.all(
+          Array.from({ length: 10 }, (_, c) =>
+            ledger.write(`c${c}`, consume(`live_${n}_${c}`, 1n, { onShortage: 'overage' })),
+          ),
+        );
+      return n * 10;
+    })();
+    return () => {
+      going = false;
+      return done;
+    };
+  }
+
+  const schemas = async (): Promise<readonly string[]> =>
+    (
+      await ledger.pool.query<{ name: string }>(
+        `select nspname as name from pg_namespace where nspname like 'read_models%' order by 1`,
+      )
+    ).rows.map(({ name }) => name);
+
+  test('makes the same rows, and tables that nothing tells from migrated ones', async () => {
+    await writeSome(5, 20);
+    const models = await ledger.project();
+    await ledger.caughtUp(models);
+    const before = await allRows(ledger.pool);
+    const progress: Progress[] = [];
+    const result = await rebuild({ onProgress: (step) => progress.push(step) });
+    expect(result.events).toBe(100);
+    expect(result.digests.map(({ name }) => name)).toEqual(READ_MODEL_NAMES);
+    expect(result.digests.every(({ same, live, rebuilt }) => same && live === rebuilt)).toBe(true);
+    expect(await allRows(ledger.pool)).toEqual(before);
+    expect(await schemas()).toEqual(['read_models']);
+    expect(progress.at(-1)).toMatchObject({ position: 100n, head: 100n, secondsLeft: 0 });
+    const dataSource = await readModelsDataSource(ledger.url).initialize();
+    const { upQueries } = await dataSource.driver.createSchemaBuilder().log();
+    await dataSource.destroy();
+    expect(upQueries.map(({ query }) => query)).toEqual([]);
+    const fill = await ledger.pool.query(
+      `select reloptions from pg_class where oid = 'read_models.grants'::regclass`,
+    );
+    expect(fill.rows).toEqual([{ reloptions: ['fillfactor=70'] }]);
+  });
+
+  test.each([undefined, ['grants'], ['transactions', 'balances']])(
+    'of %s goes on while others write and project, and leaves nothing out or twice',
+    async (names) => {
+      await writeSome(10, 30);
+      const models = await ledger.project({ batchSize: 20 });
+      const lookingOn = await ledger.project({ project: false });
+      await ledger.caughtUp(models);
+      const stop = keepWriting();
+      for (let turn = 0; turn < 3; turn++) {
+        const { digests } = await rebuild({ batchSize: 40, ...(names ? { names } : {}) });
+        expect(digests.filter(({ same }) => !same)).toEqual([]);
+        await lookingOn.waitForPosition(await ledger.eventStore.head(), 10_000);
+      }
+      const written = await stop();
+      await ledger.caughtUp(models);
+      expect(ledger.errors).toEqual([]);
+      const rows = await allRows(ledger.pool);
+      expect(rows['usage']).toHaveLength(10 * 29 + written);
+      expect(await verifyLedger({ eventStore: ledger.eventStore, pool: ledger.pool })).toMatchObject({
+        faultCount: 0,
+        differenceCount: 0,
+      });
+      const { digests } = await rebuild();
+      expect(digests.every(({ same }) => same)).toBe(true);
+    },
+  );
+
+  test('mends a read model and says that it was wrong', async () => {
+    await writeSome(5, 5);
+    const models = await ledger.project();
+    await ledger.caughtUp(models);
+    const right = await allRows(ledger.pool);
+    await ledger.pool.query(`update read_models.balances set balance = balance + 1 where customer_id = 'c3'`);
+    await ledger.pool.query(
+      `delete from read_models.transactions where customer_id = 'c2' and type = 'grant'`,
+    );
+    const { digests } = await rebuild();
+    expect(digests.filter(({ same }) => !same).map(({ name }) => name)).toEqual(['balances', 'transactions']);
+    expect(await allRows(ledger.pool)).toEqual(right);
+  });
+
+  test('sets a stopped projection going again, in the process that stopped it', async () => {
+    await writeSome(3, 10);
+    let broken = true;
+    const projections = PROJECTIONS.map((projection): Projection =>
+      projection.name === 'usage'
+        ? {
+            ...projection,
+            project: (events, sink) => {
+              if (broken && events.some(({ position }) => position === 20n)) throw new Error('poison');
+              return projection.project(events, sink);
+            },
+          }
+        : projection,
+    );
+    const models = await ledger.project({ projections });
+    await ledger.caughtUp(models);
+    expect(ledger.errors).toHaveLength(1);
+    broken = false;
+    const { digests } = await rebuild({ names: ['usage'] });
+    expect(digests).toEqual([expect.objectContaining({ same: true })]);
+    await ledger.write('c0', consume('after', 1n));
+    await models.waitForPosition(await ledger.eventStore.head(), 5000, ['usage']);
+    expect((await models.status()).every(({ stopped }) => stopped === null)).toBe(true);
+    expect((await allRows(ledger.pool))['usage']).toHaveLength(28);
+  });
+
+  test('that is interrupted leaves the live read models alone and can be run again', async () => {
+    await writeSome(5, 30);
+    const models = await ledger.project();
+    await ledger.caughtUp(models);
+    const before = await allRows(ledger.pool);
+    for (const after of [1, 4]) {
+      const interrupt = new AbortController();
+      let reads = 0;
+      const eventStore = {
+        ...ledger.eventStore,
+        readAll: (...args: Parameters<typeof ledger.eventStore.readAll>) => {
+          if (++reads > after) interrupt.abort();
+          return ledger.eventStore.readAll(...args);
+        },
+      };
+      await expect(rebuild({ eventStore, batchSize: 20, signal: interrupt.signal })).rejects.toThrow('abort');
+      expect(await allRows(ledger.pool)).toEqual(before);
+    }
+    // what a process leaves that was killed
+    await ledger.pool.query(
+      'create schema if not exists read_models_shadow; create table read_models_shadow.grants (x int)',
+    );
+    expect((await rebuild()).digests.every(({ same }) => same)).toBe(true);
+    await ledger.write('c0', consume('after', 1n));
+    await ledger.caughtUp(models);
+    expect((await allRows(ledger.pool))['usage']).toHaveLength(5 * 29 + 1);
+  });
+
+  test('is refused while another one runs', async () => {
+    await writeSome(5, 30);
+    const first = rebuild({ batchSize: 5 });
+    await expect(Promise.all([rebuild(), rebuild()])).rejects.toThrow(RebuildRunning);
+    expect((await first).digests.every(({ same }) => same)).toBe(true);
+    await expect(rebuild({ names: ['nonsense'] })).rejects.toThrow('nonsense');
+  });
+});
