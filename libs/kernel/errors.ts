@@ -242,7 +242,11 @@ export interface Issue {
 }
 
 /** An {@link Issue}. */
-export const issue = (pointer: string, code: IssueCode, message: string): Issue => ({ pointer, code, message });
+export const issue = (pointer: string, code: IssueCode, message: string): Issue => ({
+  pointer,
+  code,
+  message,
+});
 
 /** A refusal that reaches the caller as an RFC 9457 problem. Nothing was written when it is thrown. */
 export class Problem extends Error {

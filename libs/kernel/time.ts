@@ -34,7 +34,13 @@ function offset(zone: string): number {
 }
 
 /** ISO 8601 in UTC with milliseconds: the only form in which the product writes a time. */
-export const formatInstant = (instant: Instant): string => new Date(instant).toISOString();
+export function formatInstant(instant: Instant): string {
+  if (instant !== lastFormatted.instant) lastFormatted = { instant, text: new Date(instant).toISOString() };
+  return lastFormatted.text;
+}
+
+/** Commands of one batch share their time, so the last text is mostly the next one too. */
+let lastFormatted = { instant: 0, text: new Date(0).toISOString() };
 
 /** Reads a time out of a stored event. @throws Error when history holds something that is no time */
 export function readInstant(stored: string): Instant {
