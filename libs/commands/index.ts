@@ -3,6 +3,8 @@ export * from './credits/account.js';
 export * from './credits/consume.js';
 export * from './credits/credits.handlers.js';
 export * from './credits/deps.js';
+export * from './credits/answered.js';
+export * from './credits/grant-request.js';
 export * from './credits/grants.js';
 export * from './credits/revoke.js';
 export * from './credits/settle.js';

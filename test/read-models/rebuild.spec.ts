@@ -115,6 +115,32 @@ describe('a rebuild', () => {
     },
   );
 
+  test('lets long readers finish before it swaps, and loses nothing of what is written meanwhile', async () => {
+    await writeSome(10, 5);
+    const models = await ledger.project();
+    await ledger.caughtUp(models);
+    const reader = await ledger.pool.connect();
+    await reader.query('begin isolation level repeatable read; select count(*) from read_models.usage');
+    const rebuilding = rebuild();
+    const stop = keepWriting();
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    expect(await schemas()).toContain('read_models_shadow');
+    expect((await reader.query('select count(*)::int as rows from read_models.usage')).rows).toEqual([
+      { rows: 40 },
+    ]);
+    const written = await stop();
+    await reader.query('commit');
+    reader.release();
+    expect((await rebuilding).digests.every(({ same }) => same)).toBe(true);
+    await ledger.caughtUp(models);
+    expect((await allRows(ledger.pool))['usage']).toHaveLength(40 + written);
+    expect(await verifyLedger({ eventStore: ledger.eventStore, pool: ledger.pool })).toMatchObject({
+      faultCount: 0,
+      differenceCount: 0,
+    });
+    expect(ledger.errors).toEqual([]);
+  });
+
   test('mends a read model and says that it was wrong', async () => {
     await writeSome(5, 5);
     const models = await ledger.project();

@@ -22,12 +22,15 @@ export function createHttpEdge(log: (error: unknown, instance: string) => void):
     routerOptions: { maxParamLength: 2000 },
     // quietly, so that closing does not wait for idle connections
     forceCloseConnections: 'idle',
+    // what still arrives while closing is answered, and its connection closed after it
+    return503OnClosing: false,
     genReqId: (request: IncomingMessage) => readRequestId(request.headers['x-request-id']) ?? randomUUID(),
     frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) =>
       sendProblem(reply, problemBody(toProblem(error), request.id)),
   });
   const fastify = adapter.getInstance<FastifyInstance>();
   const methodsOf = watchRoutes(fastify);
+  closeQuietConnections(fastify);
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (_, body, done) => {
     try {
@@ -48,6 +51,33 @@ export function createHttpEdge(log: (error: unknown, instance: string) => void):
 /** A caller's request id is kept when it is plain; it becomes the correlation id of what the request writes. */
 function readRequestId(header: string | string[] | undefined): string | undefined {
   return typeof header === 'string' && /^[A-Za-z0-9_.:-]{1,128}$/.test(header) ? header : undefined;
+}
+
+/** How long (ms) clients may still use the connections they keep open; each answer closes its own. */
+const FAREWELL = 100;
+
+/**
+ * A client that keeps connections open does not keep the server from stopping. Closing first lets what is on its way
+ * arrive, then takes no more; from then on quiet connections are cut, and all of them once nobody waits for an answer.
+ */
+function closeQuietConnections(fastify: FastifyInstance): void {
+  let active = 0;
+  const { server } = fastify;
+  server.on('request', (_, response) => {
+    active++;
+    response.once('close', () => active--);
+  });
+  fastify.addHook('preClose', (done) => {
+    server.getConnections((_, count) => setTimeout(takeNoMore, count > 0 ? FAREWELL : 0));
+    function takeNoMore(): void {
+      const sweep = setInterval(
+        () => (active === 0 ? server.closeAllConnections() : server.closeIdleConnections()),
+        50,
+      );
+      server.once('close', () => clearInterval(sweep));
+      done();
+    }
+  });
 }
 
 /** Remembers which methods each route has; Fastify itself answers 404 where 405 is meant. */

@@ -202,6 +202,8 @@ export const IsListOf = (dto: () => new () => object, least: number, most: numbe
     ValidateNested(),
     rule('isListOf', (value) => {
       if (!Array.isArray(value)) return ['type', 'must be a list'];
+      // class-validator looks into a list within the list, and would find nothing in an empty one
+      if (value.some((entry) => Array.isArray(entry))) return ['type', 'must be a list of objects'];
       return value.length < least || value.length > most
         ? ['out_of_range', `must have ${least} to ${most} entries`]
         : null;

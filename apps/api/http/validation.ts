@@ -27,10 +27,10 @@ function readPathParameter(value: unknown): unknown {
   return value;
 }
 
-/** A request without a body counts as one without members. */
+/** A request without a body counts as one without members; a body of `null` does not. */
 export function readBody<T extends object>(dto: new () => T, body: unknown): T {
-  const value = body ?? {};
-  if (typeof value !== 'object' || Array.isArray(value))
+  const value = body === undefined ? {} : body;
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new Problem('validation_failed', 'The body must be a JSON object.', [
       { pointer: '', code: 'type', message: 'The body must be a JSON object.' },
     ]);

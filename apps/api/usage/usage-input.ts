@@ -1,7 +1,7 @@
 import { Ajv, type ErrorObject, type JSONSchemaType, type SchemaObject } from 'ajv';
 import { parseAmount, parseInstant, Problem, type Issue, type IssueCode } from '#libs/kernel';
 import type { UsageRequest } from '#libs/commands';
-import { amountFault } from '../http/index.js';
+import { amountFault, escapePointer } from '../http/index.js';
 
 /** Most events one batch may carry. */
 export const MAX_BATCH = 1000;
@@ -95,9 +95,8 @@ function issueOf({ instancePath, keyword, params, message }: ErrorObject, input:
     }
     case 'additionalProperties': {
       const { additionalProperty } = params as { additionalProperty: string };
-      const step = additionalProperty.replaceAll('~', '~0').replaceAll('/', '~1');
       return {
-        pointer: `${instancePath}/${step}`,
+        pointer: `${instancePath}/${escapePointer(additionalProperty)}`,
         code: 'unknown_field',
         message: `${additionalProperty} is not known here.`,
       };
@@ -139,7 +138,11 @@ export function readBatch(body: unknown): readonly (UsageRequest | Problem)[] {
   else {
     for (const name of Object.keys(body))
       if (name !== 'events')
-        issues.push({ pointer: `/${name}`, code: 'unknown_field', message: `${name} is not known here.` });
+        issues.push({
+          pointer: `/${escapePointer(name)}`,
+          code: 'unknown_field',
+          message: `${name} is not known here.`,
+        });
     if (events === undefined)
       issues.push({ pointer: '/events', code: 'required', message: 'events is required.' });
     else if (!Array.isArray(events))

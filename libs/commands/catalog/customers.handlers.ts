@@ -1,7 +1,7 @@
 import { Inject } from '@nestjs/common';
 import { Command, CommandHandler } from '@nestjs/cqrs';
 import type { ICommandHandler } from '@nestjs/cqrs';
-import type { Changes, Customer, Metadata } from '#libs/catalog';
+import { applyChanges, type Changes, type Customer, type Metadata } from '#libs/catalog';
 import { chooseId } from '../ids.js';
 import type { CommandContext } from '../stream-kind.js';
 import { customers } from './catalog-kinds.js';
@@ -76,12 +76,17 @@ export async function updateCustomer(
     updateDocument(ports, customers, { context, operation, id, input, changes: input });
   if (input.externalCustomerId === undefined) return write();
 
-  const before = await currentExternalId(ports, context, id);
-  // a customer that does not exist claims nothing: the write refuses it
-  if (input.externalCustomerId !== null && before.exists)
+  const before = await currentAttributes(ports, context, id);
+  // a customer that does not exist, or a change that is not acceptable, claims nothing: the write refuses it
+  if (
+    input.externalCustomerId !== null &&
+    before &&
+    customers.document.check(applyChanges(before, input)).length === 0
+  )
     await claimExternalId(ports, context, input.externalCustomerId, id);
   const written = await write();
-  if (before.externalId !== undefined) await releaseUnused(ports, context, before.externalId, id);
+  if (before?.externalCustomerId !== undefined)
+    await releaseUnused(ports, context, before.externalCustomerId, id);
   return written;
 }
 
@@ -92,20 +97,20 @@ async function releaseUnused(
   externalId: string,
   id: string,
 ): Promise<void> {
-  if ((await currentExternalId(ports, context, id)).externalId === externalId) return;
+  if ((await currentAttributes(ports, context, id))?.externalCustomerId === externalId) return;
   await release(ports, context, { what: 'externalCustomerId', value: externalId, owner: id });
   // another update may have gone back to it in between
-  if ((await currentExternalId(ports, context, id)).externalId === externalId)
+  if ((await currentAttributes(ports, context, id))?.externalCustomerId === externalId)
     await claimExternalId(ports, context, externalId, id);
 }
 
-async function currentExternalId(
+/** Null: there is no such customer. */
+async function currentAttributes(
   { writer }: CatalogPorts,
   { tenant }: CommandContext,
   id: string,
-): Promise<{ readonly exists: boolean; readonly externalId: string | undefined }> {
-  const { state } = await writer.read(customers, tenant, id, 0);
-  return { exists: state !== null, externalId: state?.attributes.externalCustomerId };
+): Promise<Customer | null> {
+  return (await writer.read(customers, tenant, id, 0)).state?.attributes ?? null;
 }
 
 const claimExternalId = (
@@ -122,7 +127,8 @@ const claimExternalId = (
       code: 'external_id_taken',
       detail: `The external id ${JSON.stringify(externalId)} belongs to another customer.`,
     },
-    holds: async (owner) => (await currentExternalId(ports, context, owner)).externalId === externalId,
+    holds: async (owner) =>
+      (await currentAttributes(ports, context, owner))?.externalCustomerId === externalId,
   });
 
 @CommandHandler(CreateCustomer)

@@ -27,7 +27,8 @@ import {
 } from '#libs/credits';
 import type { CommandContext } from '../stream-kind.js';
 import { resolveCustomer, type CreditsDeps } from './deps.js';
-import { positiveAmount, unacceptable, type Answered, type Refused } from './grants.js';
+import { positiveAmount, unacceptable } from './amounts.js';
+import type { Answered, Refused } from './answered.js';
 
 /** `POST /v1/credits/consume`, its shape checked. */
 export interface ConsumeRequest {

@@ -2,7 +2,8 @@ import { formatAmount, Problem } from '#libs/kernel';
 import { grantAnswer, type CreditCommand, type GrantAnswer } from '#libs/credits';
 import type { CommandContext } from '../stream-kind.js';
 import type { CreditsDeps } from './deps.js';
-import { commandRefused, type Answered, type Refused } from './grants.js';
+import type { Answered, Refused } from './answered.js';
+import { commandRefused } from './grants.js';
 import { issuedAt, issuedFact } from './issuing-command.js';
 
 /** Revokes what remains of a grant. Refused, and remembered as refused, when it has ended already. */

@@ -23,7 +23,7 @@ import {
 import type { CommandContext, Written } from '../stream-kind.js';
 import { acceptedTime, debtLimitOf, meterUnit, rate } from './consume.js';
 import { resolveCustomer, type CreditsDeps } from './deps.js';
-import { unacceptable } from './grants.js';
+import { unacceptable } from './amounts.js';
 
 /** One usage event, its shape checked. */
 export interface UsageRequest {

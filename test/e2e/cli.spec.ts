@@ -1,0 +1,228 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import pg from 'pg';
+import { runCli, type Environment } from '../support/server.js';
+import type { Client } from '../support/client.js';
+import {
+  balanceOf,
+  consume,
+  fresh,
+  grant,
+  newAccount,
+  ok,
+  openWorld,
+  sumOf,
+  transactionsOf,
+  type Account,
+  type World,
+} from './world.js';
+
+/** The operator's commands, beside a running server. */
+
+let world: World;
+let api: Client;
+let env: Environment;
+const accounts: Account[] = [];
+
+const drawdown = (...args: string[]) => runCli(args, env);
+async function json(...args: string[]): Promise<any> {
+  const { code, stdout, stderr } = await drawdown('--json', ...args);
+  if (code !== 0) throw new Error(`${args.join(' ')} ended with ${code}: ${stderr}${stdout}`);
+  return JSON.parse(stdout);
+}
+async function onDatabase(sql: string): Promise<number> {
+  const client = new pg.Client({ connectionString: world.database.url });
+  await client.connect();
+  try {
+    return (await client.query(sql)).rowCount ?? 0;
+  } finally {
+    await client.end();
+  }
+}
+
+beforeAll(async () => {
+  world = await openWorld();
+  api = world.api;
+  env = { DATABASE_URL: world.database.url };
+  for (let n = 0; n < 3; n += 1) {
+    const account = await newAccount(api);
+    accounts.push(account);
+    for (const amount of [5, 6, 7]) await grant(api, { ...account, amount });
+    await consume(api, { ...account, amount: 8 });
+    await consume(api, { ...account, amount: 20, onShortage: 'pending' });
+  }
+});
+afterAll(() => world.close());
+
+const caughtUp = async () => {
+  const head = ok(await api.get('/health/ready')).log.position as number;
+  ok(await api.get(`/v1/customers?minPosition=${head}`), 200);
+  ok(await api.get(`/v1/credits/customers/${accounts[0]!.customerId}/balances?minPosition=${head}`), 200);
+  return head;
+};
+
+describe('status', () => {
+  test('says where the log ends and how far each read model is', async () => {
+    const head = await caughtUp();
+    const status = await json('status');
+    expect(status.log.position).toBe(head);
+    expect(status.readModels.length).toBeGreaterThan(0);
+    for (const { position, behind, stopped } of status.readModels)
+      expect([position + behind, stopped]).toEqual([head, null]);
+    const { code, stdout } = await drawdown('status');
+    expect(code).toBe(0);
+    expect(stdout).toContain(`ends at position ${head}`);
+  });
+});
+
+describe('verify', () => {
+  test('a good ledger: exit code 0 and nothing found', async () => {
+    await caughtUp();
+    const result = await json('verify');
+    expect(result).toMatchObject({ faults: [], differences: [] });
+    expect(result.eventsChecked).toBeGreaterThanOrEqual(15);
+    const { code, stdout } = await drawdown('verify');
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/0 faults.*0 differences/)]);
+  });
+
+  test.each([
+    ['a balance', 'balances', 'balance', (value: string) => `${value} + 1`],
+    ['a grant', 'grants', 'remaining', (value: string) => `${value} + 1`],
+    ['a transaction', 'transactions', 'amount', (value: string) => `${value} + 1`],
+  ])('%s that somebody changed by hand: exit code 1, and which', async (_, table, column, wrong) => {
+    await caughtUp();
+    const { customerId } = accounts[1]!;
+    const where = `where ctid = (select ctid from read_models.${table} where customer_id = '${customerId}' limit 1)`;
+    const change = (sql: string) => onDatabase(`update read_models.${table} set ${column} = ${sql} ${where}`);
+    expect(await change(wrong(column))).toBe(1);
+    const { code, stdout } = await drawdown('--json', 'verify');
+    expect(code).toBe(1);
+    const { differences, faults } = JSON.parse(stdout);
+    expect([faults, differences.length]).toEqual([[], expect.any(Number)]);
+    expect(JSON.stringify(differences)).toContain(customerId);
+    ok(await api.get('/health/ready'), 200);
+    expect((await drawdown('rebuild')).code).toBe(0);
+    expect((await drawdown('verify')).code).toBe(0);
+  });
+});
+
+describe('rebuild', () => {
+  test('while the server serves and writes go on: nothing is missed, no read fails', async () => {
+    const account = await newAccount(api);
+    let done = false;
+    let written = 0;
+    const faults: string[] = [];
+    const write = async () => {
+      while (!done) {
+        await grant(api, { ...account, amount: '1.5' });
+        written += 1;
+      }
+    };
+    const read = async () => {
+      while (!done) {
+        const answer = await api.get(`/v1/credits/customers/${account.customerId}/transactions`);
+        if (answer.status !== 200) faults.push(`${answer.status} ${answer.text}`);
+        else if (answer.body.data.length > 0) {
+          const amounts = answer.body.data.map(({ amount }: { amount: string }) => amount);
+          if (new Set(amounts).size !== 1) faults.push(answer.text);
+        }
+      }
+    };
+    const work = Promise.all([write(), write(), read()]);
+    const before = ok(await api.get('/health/ready')).log.position as number;
+    for (let round = 0; round < 2; round += 1) {
+      const result = await json('rebuild');
+      expect(result.events).toBeGreaterThanOrEqual(before);
+    }
+    done = true;
+    await work;
+    expect(faults).toEqual([]);
+    expect(written).toBeGreaterThan(10);
+    await caughtUp();
+    const rows = await transactionsOf(api, account.customerId);
+    expect(rows).toHaveLength(written);
+    expect(sumOf(rows.map(({ amount }) => amount))).toBe(BigInt(written) * 1_500_000_000_000n);
+    expect((await drawdown('verify')).code).toBe(0);
+  });
+
+  test('changes no answer', async () => {
+    await caughtUp();
+    const paths = accounts.flatMap(({ customerId }) =>
+      ['transactions', 'grants'].map((what) => `/v1/credits/customers/${customerId}/${what}`),
+    );
+    const answers = () => Promise.all(paths.map(async (path) => ok(await api.get(path), 200)));
+    const before = await answers();
+    const balance = await balanceOf(api, accounts[0]!.customerId, accounts[0]!.unit);
+    expect((await drawdown('rebuild', 'balances', 'grants', 'transactions')).code).toBe(0);
+    expect(await answers()).toEqual(before);
+    expect(await balanceOf(api, accounts[0]!.customerId, accounts[0]!.unit)).toEqual(balance);
+  });
+});
+
+describe('keys', () => {
+  test('create, use, list, revoke', async () => {
+    const name = fresh('operator');
+    const created = await json('keys', 'create', '--name', name, '--environment', 'test');
+    expect(created).toMatchObject({ name, key: expect.stringMatching(/^sk_test_/) });
+    const client = world.server.client(created.key);
+    ok(await client.get('/v1/customers'), 200);
+    const listed = (await json('keys', 'list')) as { id: string; prefix: string }[];
+    const own = listed.find(({ id }) => id === created.id)!;
+    expect(created.key.startsWith(own.prefix)).toBe(true);
+    expect(JSON.stringify(listed)).not.toContain(created.key);
+    const text = await drawdown('keys', 'list');
+    expect([text.code, text.stdout]).toEqual([0, expect.stringContaining(created.id)]);
+    expect((await json('keys', 'revoke', created.id)).revokedAt).not.toBeNull();
+    const deadline = performance.now() + 1500;
+    let status = 200;
+    while (status !== 401 && performance.now() < deadline) ({ status } = await client.get('/v1/customers'));
+    expect(status).toBe(401);
+  });
+
+  test('of each kind and environment', async () => {
+    const trigger = await json(
+      'keys',
+      'create',
+      '--name',
+      'jobs',
+      '--type',
+      'trigger',
+      '--environment',
+      'live',
+    );
+    expect(trigger.key).toMatch(/^tk_live_/);
+    const answer = await world.server.client(trigger.key).post('/v1/trigger/credits/process-expirations', {});
+    expect(answer.status).toBe(200);
+  });
+});
+
+describe('usage', () => {
+  test.each([
+    [['nonsense']],
+    [['verify', '--surprise']],
+    [['rebuild', 'no-such-read-model']],
+    [['keys', 'create']],
+    [['keys', 'create', '--name', 'x', '--type', 'nonsense']],
+    [['keys', 'create', '--name', 'x', '--environment', 'staging']],
+    [['keys', 'revoke']],
+  ])('%j is bad usage: exit code 2', async (args) => {
+    const { code, stdout, stderr } = await drawdown(...args);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr.trim()).not.toBe('');
+    expect(stderr).not.toMatch(/^\s+at /m);
+  });
+
+  test('--help is 0', async () => {
+    const { code, stdout } = await drawdown('--help');
+    expect(code).toBe(0);
+    for (const command of ['rebuild', 'verify', 'status', 'keys']) expect(stdout).toContain(command);
+  });
+
+  test('a key that does not exist, and a database that does not answer, are said plainly', async () => {
+    const missing = await drawdown('keys', 'revoke', 'key_none');
+    expect(missing.code).toBe(1);
+    expect(missing.stderr).not.toMatch(/^\s+at /m);
+    const nobody = await runCli(['status'], { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' });
+    expect(nobody.code).toBe(1);
+    expect(nobody.stderr).not.toMatch(/^\s+at /m);
+  });
+});
