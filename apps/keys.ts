@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import type { Document } from '#libs/catalog';
 import {
   apiKeys,
   identifyKey,
@@ -95,11 +96,16 @@ export async function bootstrapKeys(
 const INSTALLATION = 'first-start';
 
 /** Every key of every tenant as the read model has it, oldest first. */
-export async function listKeys(pool: pg.Pool): Promise<readonly ApiKey[]> {
-  const { rows } = await pool.query<{ body: ApiKey }>(
-    `select body from read_models.catalog where kind = 'apiKey' order by created_position`,
-  );
-  return rows.map(({ body }) => body);
+export async function listKeys(pool: pg.Pool): Promise<readonly Omit<ApiKey, 'hash'>[]> {
+  const { rows } = await pool.query<{
+    body: Document<Omit<ApiKey, 'id' | 'hash' | 'createdAt' | 'revokedAt'>>;
+  }>(`select body from read_models.catalog where kind = 'apiKey' order by created_position`);
+  return rows.map(({ body: { id, attributes, createdAt, archivedAt } }) => ({
+    id,
+    ...attributes,
+    createdAt,
+    revokedAt: archivedAt,
+  }));
 }
 
 /** @throws Problem `not_found` */

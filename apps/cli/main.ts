@@ -1,7 +1,8 @@
 import { SingleBar } from 'cli-progress';
 import { Command } from 'commander';
 import pg from 'pg';
-import { createStreamWriter, type Environment, type KeyKind } from '#libs/commands';
+import { createStreamWriter, type ApiKey, type Environment, type KeyKind } from '#libs/commands';
+import { Problem } from '#libs/kernel';
 import { openPostgresEventStore } from '#libs/event-store/postgres';
 import { attachDatabase, parseConfig, startFailure, systemClock } from '#libs/platform';
 import { migrateReadModels, READ_MODEL_NAMES, rebuildReadModels, verifyLedger } from '#libs/read-models';
@@ -182,7 +183,7 @@ keys
         kind: type,
         name,
       });
-      print({ ...key, key: value }, () => [`${key.id} ${key.name}`, value]);
+      print({ ...withoutHash(key), key: value }, () => [`${key.id} ${key.name}`, value]);
     });
   });
 
@@ -208,16 +209,20 @@ keys
   .action((id: string) =>
     run(async (tools) => {
       const key = await revokeKey(tools, operator, id);
-      print(key, () => [`${key.id} revoked at ${key.revokedAt}`]);
+      print(withoutHash(key), () => [`${key.id} revoked at ${key.revokedAt}`]);
     }),
   );
+
+/** What is kept of a key's value stays inside. */
+const withoutHash = ({ hash: _, ...key }: ApiKey): Omit<ApiKey, 'hash'> => key;
 
 const operator = { actor: 'operator', correlationId: 'command line' };
 
 try {
   await program.parseAsync();
 } catch (error) {
-  const { text, exitCode } = startFailure(error);
+  const { text, exitCode } =
+    error instanceof Problem ? { text: error.detail, exitCode: FOUND_A_DIFFERENCE } : startFailure(error);
   process.stderr.write(`${text}\n`);
   process.exitCode = exitCode;
 }

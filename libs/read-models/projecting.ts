@@ -145,7 +145,7 @@ async function projectFrom(work: LeasedWork, standings: Map<string, Standing>): 
     async function handle(slice: LogSlice): Promise<void> {
       await writing;
       if (ending) return;
-      writing = write(slice).catch((error: unknown) => end(() => reject(error)));
+      writing = write(slice).catch(fail);
     }
     const restarted = setInterval(() => {
       loadStandings(pool, names).then(
@@ -153,24 +153,25 @@ async function projectFrom(work: LeasedWork, standings: Map<string, Standing>): 
           const again = names.some(
             (name) => stored.get(name)?.stopped === null && standing(name).stopped !== null,
           );
-          if (again) end(() => reject(new LookAgain()));
+          if (again) fail(new LookAgain());
         },
         () => undefined, // the projecting connection will tell
       );
     }, LOOK_AFTER);
-    const lost = (error: Error): void => end(() => reject(error));
+    const fail = (error: unknown): void =>
+      end(() => reject(error instanceof Error ? error : new Error(String(error))));
     const stopped = (): void => end(resolve);
     const end = (settle: () => void): void => {
       if (ending) return;
       ending = true;
       clearInterval(restarted);
-      client.off('error', lost);
+      client.off('error', fail);
       signal.removeEventListener('abort', stopped);
       void Promise.resolve(subscription?.stop())
         .then(() => writing)
         .then(settle);
     };
-    client.on('error', lost);
+    client.on('error', fail);
     signal.addEventListener('abort', stopped);
     const subscription =
       from.length === 0
@@ -178,7 +179,7 @@ async function projectFrom(work: LeasedWork, standings: Map<string, Standing>): 
         : eventStore.subscribe(earliest(from), {
             batchSize,
             handle,
-            onError: (error) => end(() => reject(error)),
+            onError: fail,
           });
     if (signal.aborted) stopped();
   });

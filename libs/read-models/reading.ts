@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { Problem } from '#libs/kernel';
 import type { Position } from '#libs/event-store';
-import { run } from './sink.js';
+import { DatabaseUnavailable, run } from './sink.js';
 import { LIVE } from './table.js';
 
 /** Injection token of the pool (`pg.Pool`) that the queries read through. */
@@ -45,6 +45,7 @@ export function sql(...values: unknown[]): Sql {
 /**
  * Runs a `select` and says which position its rows reflect; both are of one snapshot.
  * @param names read models that are read
+ * @throws Problem `store_unavailable` when the database does not answer
  */
 export async function readRows<Row extends object>(
   pool: pg.Pool,
@@ -58,11 +59,18 @@ export async function readRows<Row extends object>(
        select min(position)::text as reflected from ${LIVE}.checkpoints where projection in (${names.map((name) => `'${name}'`).join(', ')})
      ) at left join lateral (select true as found, r.* from (${select}) r) r on true`,
     values,
-  );
+  ).catch(asProblem);
   return {
     rows: rows.filter(({ found }) => found),
     position: BigInt(rows[0]?.reflected ?? 0),
   };
+}
+
+/** @throws Problem `store_unavailable` for a database that does not answer; anything else as it is */
+export function asProblem(error: unknown): never {
+  if (error instanceof DatabaseUnavailable)
+    throw new Problem('store_unavailable', 'The read models do not answer.');
+  throw error;
 }
 
 /** Makes a page of rows of which one more than the limit was read. */

@@ -48,7 +48,7 @@ export async function run<Result extends object>(
   try {
     return await client.query<Result>({
       text,
-      values: values as unknown[],
+      values: values.map((value) => (typeof value === 'string' ? storable(value) : value)),
       ...(name === undefined ? {} : { name }),
     });
   } catch (error) {
@@ -128,17 +128,28 @@ const arrays = (columns: readonly ColumnOf[], rows: readonly object[]): Buffer[]
   );
 
 function asText(value: unknown): string | null {
-  if (value === null || value === undefined) return null;
-  // Postgres keeps no NUL in a text
-  if (typeof value === 'string') return value.includes('\0') ? value.replaceAll('\0', '\ufffd') : value;
-  return String(value);
+  switch (typeof value) {
+    case 'string':
+      return value;
+    case 'bigint':
+    case 'number':
+    case 'boolean':
+      return value.toString();
+    default:
+      if (value == null) return null;
+      throw new Error(`a column cannot hold ${JSON.stringify(value)}`);
+  }
 }
+
+/** Postgres keeps no NUL in a text; what is looked for is written the same way. */
+const storable = (text: string): string => (text.includes('\0') ? text.replaceAll('\0', '\ufffd') : text);
 
 const TEXT = 25;
 const HEADER = 20;
 
 /** A `text[]` in its binary form: `pg` sends a Buffer as it is, where a JS array costs quoting and parsing of every element. */
-export function textArray(values: readonly (string | null)[]): Buffer {
+export function textArray(texts: readonly (string | null)[]): Buffer {
+  const values = texts.map((text) => (text === null ? null : storable(text)));
   let size = HEADER;
   let nulls = 0;
   for (const value of values) {

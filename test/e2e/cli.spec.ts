@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { runCli, type Environment } from '../support/server.js';
+import { createTestDatabase } from '../support/postgres.js';
+import { runCli, runToEnd, startServer, type Environment } from '../support/server.js';
 import type { Client } from '../support/client.js';
 import {
   balanceOf,
@@ -85,21 +86,33 @@ describe('verify', () => {
   });
 
   test.each([
-    ['a balance', 'balances', 'balance', (value: string) => `${value} + 1`],
-    ['a grant', 'grants', 'remaining', (value: string) => `${value} + 1`],
-    ['a transaction', 'transactions', 'amount', (value: string) => `${value} + 1`],
-  ])('%s that somebody changed by hand: exit code 1, and which', async (_, table, column, wrong) => {
+    ['a balance', 'balances', 'balance'],
+    ['a grant', 'grants', 'remaining'],
+    ['a transaction', 'transactions', 'amount'],
+  ])('%s that somebody changed by hand: exit code 1, and whose', async (_, table, column) => {
     await caughtUp();
     const { customerId } = accounts[1]!;
-    const where = `where ctid = (select ctid from read_models.${table} where customer_id = '${customerId}' limit 1)`;
-    const change = (sql: string) => onDatabase(`update read_models.${table} set ${column} = ${sql} ${where}`);
-    expect(await change(wrong(column))).toBe(1);
+    const add = (amount: number) =>
+      onDatabase(
+        `update read_models.${table} set ${column} = ${column} + ${amount} where customer_id = '${customerId}'`,
+      );
+    const rows = await add(1);
+    expect(rows).toBeGreaterThan(0);
     const { code, stdout } = await drawdown('--json', 'verify');
+    expect(await add(-1)).toBe(rows);
     expect(code).toBe(1);
     const { differences, faults } = JSON.parse(stdout);
-    expect([faults, differences.length]).toEqual([[], expect.any(Number)]);
+    expect(faults).toEqual([]);
     expect(JSON.stringify(differences)).toContain(customerId);
-    ok(await api.get('/health/ready'), 200);
+    for (const { customerId: other } of [accounts[0]!, accounts[2]!])
+      expect(JSON.stringify(differences)).not.toContain(other);
+  });
+
+  test('a row that is missing is put right by a rebuild', async () => {
+    await caughtUp();
+    const { customerId } = accounts[1]!;
+    expect(await onDatabase(`delete from read_models.balances where customer_id = '${customerId}'`)).toBe(1);
+    expect((await drawdown('verify')).code).toBe(1);
     expect((await drawdown('rebuild')).code).toBe(0);
     expect((await drawdown('verify')).code).toBe(0);
   });
@@ -169,6 +182,7 @@ describe('keys', () => {
     const own = listed.find(({ id }) => id === created.id)!;
     expect(created.key.startsWith(own.prefix)).toBe(true);
     expect(JSON.stringify(listed)).not.toContain(created.key);
+    expect(own).toMatchObject({ name, environment: 'test', kind: 'secret', revokedAt: null });
     const text = await drawdown('keys', 'list');
     expect([text.code, text.stdout]).toEqual([0, expect.stringContaining(created.id)]);
     expect((await json('keys', 'revoke', created.id)).revokedAt).not.toBeNull();
@@ -197,18 +211,25 @@ describe('keys', () => {
 
 describe('usage', () => {
   test.each([
-    [['nonsense']],
-    [['verify', '--surprise']],
-    [['rebuild', 'no-such-read-model']],
-    [['keys', 'create']],
-    [['keys', 'create', '--name', 'x', '--type', 'nonsense']],
-    [['keys', 'create', '--name', 'x', '--environment', 'staging']],
-    [['keys', 'revoke']],
-  ])('%j is bad usage: exit code 2', async (args) => {
-    const { code, stdout, stderr } = await drawdown(...args);
-    expect([code, stdout]).toEqual([2, '']);
-    expect(stderr.trim()).not.toBe('');
-    expect(stderr).not.toMatch(/^\s+at /m);
+    [['nonsense'], ['verify', '--surprise']],
+    [
+      ['rebuild', 'no-such-read-model'],
+      ['keys', 'create'],
+    ],
+    [
+      ['keys', 'create', '--name', 'x', '--type', 'nonsense'],
+      ['keys', 'create', '--name', 'x', '--environment', 'staging'],
+    ],
+    [
+      ['keys', 'revoke'],
+      ['keys', 'nonsense'],
+    ],
+  ])('%j and %j are bad usage: exit code 2', async (...commands) => {
+    for (const { code, stdout, stderr } of await Promise.all(commands.map((args) => drawdown(...args)))) {
+      expect([code, stdout]).toEqual([2, '']);
+      expect(stderr.trim()).not.toBe('');
+      expect(stderr).not.toMatch(/^\s+at /m);
+    }
   });
 
   test('--help is 0', async () => {
@@ -224,5 +245,52 @@ describe('usage', () => {
     const nobody = await runCli(['status'], { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' });
     expect(nobody.code).toBe(1);
     expect(nobody.stderr).not.toMatch(/^\s+at /m);
+  });
+});
+
+describe('the configuration of the server', () => {
+  test('every problem is listed at the start, and the exit code is 2', async () => {
+    const bad = {
+      PORT: '70000',
+      DATABASE_URL: 'mysql://127.0.0.1/x',
+      EVENT_STORE_URL: 'kafka://x',
+      BOOTSTRAP_SECRET_KEY: 'sk_prod_1',
+      BOOTSTRAP_PUBLISHABLE_KEY: 'sk_test_0123456789abcdef0123',
+      BOOTSTRAP_TRIGGER_KEY: 'tk_test_short',
+      EXPIRY_GRACE: '1 hour',
+      MAX_EVENT_AGE: '-1d',
+      LOG_LEVEL: 'loud',
+      ROLE: 'leader',
+    };
+    const { code, stdout, stderr } = await runToEnd(bad);
+    expect([code, stdout]).toEqual([2, '']);
+    for (const name of Object.keys(bad)) expect(stderr).toContain(name);
+    expect(stderr).not.toMatch(/^\s+at /m);
+  });
+
+  test('a database that may forget what it committed is refused', async () => {
+    const { code, stderr } = await runToEnd({ ...world.env, ALLOW_UNSAFE_DATABASE: '0' });
+    expect(code).toBe(1);
+    for (const setting of ['fsync', 'full_page_writes', 'synchronous_commit'])
+      expect(stderr).toContain(setting);
+  });
+
+  test('without keys, the first start prints a set for each environment, once', async () => {
+    const database = await createTestDatabase();
+    try {
+      const first = await startServer({ DATABASE_URL: database.url });
+      const printed = first.output.stdout.match(/\b[spt]k_(live|test)_[A-Za-z0-9_-]+/g) ?? [];
+      const kinds = ['pk_live', 'pk_test', 'sk_live', 'sk_test', 'tk_live', 'tk_test'];
+      expect(printed.map((key) => key.slice(0, 7)).sort()).toEqual(kinds);
+      for (const key of printed.filter((text) => text.startsWith('sk')))
+        ok(await first.client(key).get('/v1/customers'), 200);
+      expect(await first.stop()).toBe(0);
+      const second = await startServer({ DATABASE_URL: database.url });
+      expect(second.output.stdout).not.toMatch(/[spt]k_(live|test)_/);
+      ok(await second.client(printed.find((key) => key.startsWith('sk_live'))).get('/v1/customers'), 200);
+      expect(await second.stop()).toBe(0);
+    } finally {
+      await database.drop();
+    }
   });
 });

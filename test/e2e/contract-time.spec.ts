@@ -244,6 +244,56 @@ describe('usage at its own time', () => {
   });
 });
 
+describe('a request that was answered once is answered so again', () => {
+  test('also when what it names has ended, been archived or been switched off since', async () => {
+    const { account, now } = await accountNow();
+    const meter = await newMeter(api);
+    const slug = fresh('feature');
+    ok(await api.post('/v1/features', { slug, displayName: 'F', featureValue: 1 }), 201);
+    const linked = {
+      scope: 'merchant',
+      applicationType: 'usage',
+      featureSlug: slug,
+      defaultAmount: 5,
+      name: 'D',
+    };
+    const definition = ok(await api.post('/v1/credits/definitions', linked), 201);
+    const { customerId } = account;
+    const expiryDate = iso(now + 40 * DAY);
+    const byMeter = { customerId, meterId: meter.id, amount: 1 };
+    const usage = {
+      eventName: meter.eventName,
+      customerId,
+      eventValue: 1,
+      idempotencyKey: fresh('event-key'),
+    };
+    const requests: [path: string, body: object, key?: string][] = [
+      ['/v1/credits/grants', { ...account, amount: 1, expiryDate }, 'ended'],
+      ['/v1/credits/grants', { ...account, amount: 1, expiryDate, id: fresh('grant') }, 'ended-with-id'],
+      ['/v1/credits/grants', { customerId, creditDefinitionId: definition.id }, 'switched-off'],
+      ['/v1/credits/grants', { customerId, creditDefinitionId: definition.id, id: fresh('grant') }],
+      ['/v1/credits/grants', { ...account, amount: 1, expiryDate, id: fresh('grant') }],
+      ['/v1/credits/consume', { ...byMeter, effectiveAt: iso(now) }, 'archived'],
+      ['/v1/events', { ...usage, eventTimestamp: iso(now) }],
+    ];
+    const send = () =>
+      Promise.all(
+        requests.map(([path, body, key]) =>
+          api.post(path, body, key === undefined ? {} : { 'Idempotency-Key': key }),
+        ),
+      );
+    const firsts = await send();
+    for (const first of firsts) ok(first);
+    ok(await api.post(`/v1/meters/${meter.id}/archive`, {}), 200);
+    ok(await api.post(`/v1/credits/definitions/${definition.id}/update`, { isActive: false }), 200);
+    await onlyMoveClock(now + 41 * DAY);
+    const again = await send();
+    const told = again.map(({ text }) => text.replace('"deduplicated":true', '"deduplicated":false'));
+    expect(told).toEqual(firsts.map(({ text }) => text));
+    expect(again.map(({ status }) => status)).toEqual([201, 201, 201, 200, 200, 201, 202]);
+  });
+});
+
 describe('the test clock', () => {
   test('runs on from where it was moved to, for reads and commands alike, and never back', async () => {
     const { account, now } = await accountNow();

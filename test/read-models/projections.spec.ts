@@ -16,7 +16,7 @@ import {
   type PageRequest,
   type ReadModels,
 } from '#libs/read-models';
-import { allRows, consume, givenLedger, grant, NOW, revoke, settle, type Ledger } from './given.js';
+import { consume, givenLedger, grant, NOW, revoke, settle, type Ledger } from './given.js';
 
 const everything: PageRequest = { limit: 1000, cursor: null };
 const usageOf = (eventId: string, eventName = 'calls') => ({
@@ -236,81 +236,5 @@ describe('the read models of credits', () => {
     expect(await list({ eventName: 'seats' })).toEqual(['evt_4']);
     expect(await list({ from: NOW + 10 })).toEqual(['evt_4']);
     expect(await list({ to: NOW + 10 })).toEqual(['evt_1', 'evt_2']);
-  });
-
-  test('name the customers with something due, page by page', async () => {
-    const due = async (at: number) => {
-      const found: string[] = [];
-      for (let after: string | null = null; ;) {
-        const page: readonly string[] = await models.customersDue('t', at, after);
-        if (page.length === 0) return found;
-        found.push(...page);
-        after = page.at(-1)!;
-      }
-    };
-    const ids = Array.from({ length: 700 }, (_, n) => `c${String(n).padStart(4, '0')}`);
-    await Promise.all(
-      ids.map((id, n) =>
-        ledger.write(id, grant(`g${n}`, 1n, n % 2 ? { expiresAt: NOW + DAY } : { effectiveAt: NOW + DAY })),
-      ),
-    );
-    await ledger.write('quiet', grant('q', 1n));
-    await ledger.write('other', grant('o', 1n, { expiresAt: NOW + DAY }), 'u');
-    await ledger.caughtUp(models);
-    expect(await due(NOW + DAY - 1)).toEqual([]);
-    expect(await due(NOW + DAY)).toEqual(ids);
-    ledger.clock.now = NOW + DAY;
-    await Promise.all(ids.map((id) => ledger.write(id, settle)));
-    await ledger.caughtUp(models);
-    expect(await due(NOW + DAY)).toEqual([]);
-  });
-
-  test('are the same after the same events come again', async () => {
-    await ledger.write('c', consume('con_0', 4n, { onShortage: 'pending' }));
-    await ledger.write('c', grant('g1', 10n, { expiresAt: NOW + DAY }));
-    await ledger.write('c', consume('con_1', 2n, usageOf('evt_1')));
-    await ledger.write('c', grant('g2', 10n, { effectiveAt: NOW + DAY }));
-    ledger.clock.now = NOW + DAY;
-    await ledger.write('c', settle);
-    await ledger.write('c', revoke('g2'));
-    await ledger.caughtUp(models);
-    const rows = await allRows(ledger.pool);
-    for (const back of [0, 3, 5]) {
-      await models.close();
-      await ledger.pool.query(
-        `update read_models.checkpoints set position = $1::bigint, checkpoint = nullif($1::text, '0')`,
-        [back],
-      );
-      models = await ledger.project({ batchSize: 2 });
-      await ledger.caughtUp(models);
-      expect(await allRows(ledger.pool)).toEqual(rows);
-    }
-  });
-
-  test('give every row of a list once while others are added', async () => {
-    for (let n = 0; n < 30; n++) await ledger.write('c', grant(`g${n}`, 3n));
-    await ledger.write('c', consume('con_1', 80n));
-    await ledger.caughtUp(models);
-    const before = (await transactions()).data.map(({ id }) => id);
-    const seen: string[] = [];
-    let cursor: string | null = null;
-    do {
-      const page: Awaited<ReturnType<typeof transactions>> = await transactions({}, { limit: 7, cursor });
-      seen.push(...page.data.map(({ id }) => id));
-      cursor = page.nextKey;
-      await ledger.write('c', consume(`more_${seen.length}`, 1n, { onShortage: 'overage' }));
-      await ledger.caughtUp(models);
-    } while (cursor !== null && seen.length < 200);
-    expect(new Set(seen).size).toBe(seen.length);
-    expect(seen).toEqual(expect.arrayContaining(before));
-
-    const ids: string[] = [];
-    let key: string | null = null;
-    do {
-      const page: Awaited<ReturnType<typeof grants>> = await grants({}, { limit: 10, cursor: key });
-      ids.push(...page.data.map(({ id }) => id));
-      key = page.nextKey;
-    } while (key !== null);
-    expect(ids).toEqual(Array.from({ length: 30 }, (_, n) => `g${n}`));
   });
 });

@@ -156,6 +156,23 @@ describe('the projector', () => {
     expect(await allRows(ledger.pool)).toEqual(await fold(ledger));
   });
 
+  test('goes on from the checkpoints as they are when somebody else has changed them', async () => {
+    await writeSome(ledger, 3, 5);
+    const models = await ledger.project();
+    await ledger.caughtUp(models);
+    const before = await allRows(ledger.pool);
+    await ledger.pool.query(`
+      begin;
+      update read_models.checkpoints set position = 0, checkpoint = null;
+      truncate read_models.usage, read_models.transactions, read_models.grants, read_models.balances;
+      commit`);
+    await ledger.write('last', grant('last', 1n));
+    await until(async () => (await models.currentPosition()) === (await ledger.eventStore.head()));
+    const after = await allRows(ledger.pool);
+    expect(after['usage']).toEqual(before['usage']);
+    expect(after['grants']).toHaveLength(4);
+  });
+
   test('resolves a wait as soon as the rows are there, and refuses it when they are not in time', async () => {
     const models = await ledger.project();
     const looksOn = await ledger.project({ project: false });

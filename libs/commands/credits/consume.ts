@@ -26,7 +26,7 @@ import {
   type UsageContext,
 } from '#libs/credits';
 import type { CommandContext } from '../stream-kind.js';
-import { resolveCustomer, type CreditsDeps } from './deps.js';
+import { refuseLater, resolveCustomer, type CreditsDeps } from './deps.js';
 import { positiveAmount, unacceptable } from './amounts.js';
 import type { Answered, Refused } from './answered.js';
 
@@ -67,8 +67,9 @@ export async function consume(
 ): Promise<Answered<ConsumptionAnswer> | Refused> {
   const { tenant } = context;
   const customer = await resolveCustomer(deps, tenant, { id: request.customerId, external });
-  const drawn = await drawnUnit(deps, tenant, request);
-  const command = consumeCommand(deps, request, drawn);
+  const command = await drawnUnit(deps, tenant, request)
+    .then((drawn) => consumeCommand(deps, request, drawn))
+    .catch((error: unknown) => refuseLater(context.idempotencyKey !== undefined, error));
   if (request.dryRun) return preview(deps, tenant, customer.id, command);
   const consumptionId = deps.newId('con');
   const written = await deps.writer.execute(deps.account, customer.id, {

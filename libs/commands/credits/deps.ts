@@ -63,3 +63,15 @@ export async function resolveCustomer(
   if (!customer) throw new Problem('customer_not_found', `There is no customer ${JSON.stringify(id)}.`);
   return customer;
 }
+
+/**
+ * A request that was answered once is answered so again, whatever has become of what it names. So what speaks against a
+ * request that may be a repeated one is kept until its command runs: the writer has looked for its key by then.
+ * @returns a command that throws the Problem. @throws the error when the request cannot be a repeated one
+ */
+export function refuseLater(repeatable: boolean, error: unknown): () => never {
+  if (!repeatable || !(error instanceof Problem)) throw error;
+  return () => {
+    throw error;
+  };
+}

@@ -11,7 +11,7 @@ import {
 import { fingerprintOf } from '../fingerprint.js';
 import type { CommandContext, Written } from '../stream-kind.js';
 import type { Answered, Refused } from './answered.js';
-import { claimGrantId, resolveCustomer, type CreditsDeps } from './deps.js';
+import { claimGrantId, refuseLater, resolveCustomer, type CreditsDeps } from './deps.js';
 import { segmentsOf, type GrantRequest } from './grant-request.js';
 import { templateOf } from './grant-template.js';
 import { issuingCommand } from './issuing-command.js';
@@ -25,13 +25,13 @@ export async function issueGrant(
 ): Promise<Answered<GrantAnswer> | Refused> {
   const { tenant } = context;
   const customer = await resolveCustomer(deps, tenant, { id: request.customerId, external });
-  const template = await templateOf(deps, tenant, request);
   const grantId = request.id ?? deps.newId('grant');
-  const grantsAt = segmentsOf(request, template, grantId);
-  if (request.id !== undefined) {
-    grantsAt(deps.now(tenant)); // what is refused claims nothing
+  const repeatable = context.idempotencyKey !== undefined || request.id !== undefined;
+  const grantsAt = await templateOf(deps, tenant, request)
+    .then((template) => segmentsOf(request, template, grantId))
+    .catch((error: unknown) => refuseLater(repeatable, error));
+  if (request.id !== undefined && isAcceptable(() => grantsAt(deps.now(tenant))))
     await claimGrantId(deps, context, request.id, customer.id);
-  }
   const input = request as unknown as Readonly<Record<string, Json>>;
   try {
     const written = await deps.writer.execute(deps.account, customer.id, {
@@ -42,11 +42,24 @@ export async function issueGrant(
     });
     return grantsAnswer(customer.id, written, 201);
   } catch (error) {
-    if (request.id === undefined || !(error instanceof Problem) || error.code !== 'already_exists')
-      throw error;
+    if (request.id === undefined || !(error instanceof Problem) || !mayExist(error)) throw error;
     return sameGrantAgain(deps, tenant, customer.id, request.id, input, error);
   }
 }
+
+/** What is refused claims nothing. */
+function isAcceptable(attempt: () => unknown): boolean {
+  try {
+    attempt();
+    return true;
+  } catch (error) {
+    if (error instanceof Problem) return false;
+    throw error;
+  }
+}
+
+/** Whether the request may have been fine when it came first: it was refused for what it says, not for its key. */
+const mayExist = ({ code, status }: Problem): boolean => status < 500 && code !== 'idempotency_key_reused';
 
 /** A second create with the same id: the first answer when the body is the same, else the conflict. */
 async function sameGrantAgain(

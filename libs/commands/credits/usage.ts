@@ -22,7 +22,7 @@ import {
 } from '#libs/credits';
 import type { CommandContext, Written } from '../stream-kind.js';
 import { acceptedTime, debtLimitOf, meterUnit, rate } from './consume.js';
-import { resolveCustomer, type CreditsDeps } from './deps.js';
+import { refuseLater, resolveCustomer, type CreditsDeps } from './deps.js';
 import { unacceptable } from './amounts.js';
 
 /** One usage event, its shape checked. */
@@ -95,10 +95,13 @@ async function prepare(deps: CreditsDeps, context: CommandContext, request: Usag
     throw new Problem('unknown_event_name', `No meter counts ${JSON.stringify(request.eventName)}.`, [
       issue('/eventName', 'unknown_event_name', 'no meter counts this event'),
     ]);
-  const command = draws(meter.attributes)
-    ? await drawingCommand(deps, tenant, request, meter)
-    : measuringCommand(deps, request, meter);
   const { idempotencyKey } = request;
+  const command = await (draws(meter.attributes) ? drawingCommand : measuringCommand)(
+    deps,
+    tenant,
+    request,
+    meter,
+  ).catch((error: unknown) => refuseLater(idempotencyKey !== undefined, error));
   const eventId = deps.newId('evt');
   return {
     customerId: customer.id,
@@ -161,7 +164,12 @@ function drawnValue(
   return undefined;
 }
 
-function measuringCommand(deps: CreditsDeps, request: UsageRequest, meter: Document<Meter>) {
+async function measuringCommand(
+  deps: CreditsDeps,
+  _tenant: string,
+  request: UsageRequest,
+  meter: Document<Meter>,
+) {
   if (meter.archivedAt !== null) throw new Problem('meter_archived', `The meter ${meter.id} is archived.`);
   if (request.eventValue !== undefined) {
     const value = parseAmount(request.eventValue);

@@ -1,6 +1,7 @@
 import { formatInstant, type Instant } from '#libs/kernel';
 import type { EventStore } from '#libs/event-store';
 import type pg from 'pg';
+import { asProblem } from '../reading.js';
 import { run } from '../sink.js';
 import { LIVE } from '../table.js';
 import type { PositionWaiter } from '../waiting.js';
@@ -34,7 +35,7 @@ export function createGrantLookups(
        select customer_id from ${LIVE}.grants where tenant = $1 and parent_id = $2 limit 1`,
       [tenant, grantId],
       'grants.locate',
-    );
+    ).catch(asProblem);
     return rows[0] ?? null;
   }
 
@@ -58,7 +59,7 @@ export function createGrantLookups(
          ) due order by "customerId" limit ${DUE_PAGE}`,
         [tenant, formatInstant(at), after ?? ''],
         'grants.due',
-      );
+      ).catch(asProblem);
       return rows.map(({ customerId }) => customerId);
     },
   };

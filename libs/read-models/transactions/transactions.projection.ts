@@ -48,7 +48,8 @@ async function withDebt(rows: readonly Row[], sink: Sink): Promise<readonly Tran
     else if (!debts.has(key) && !unknown.has(key)) unknown.set(key, row);
   }
   debts.clear();
-  for (const row of await debtsBefore([...unknown.values()], sink)) debts.set(keyOf(row), row.debtAfter);
+  const before = await debtsBefore([...unknown.values()], sink);
+  for (const [index, key] of [...unknown.keys()].entries()) debts.set(key, before[index] ?? '0');
   return rows.map((row) => {
     const key = keyOf(row);
     const debtAfter = row.debtAfter ?? debts.get(key) ?? '0';
@@ -60,16 +61,17 @@ async function withDebt(rows: readonly Row[], sink: Sink): Promise<readonly Tran
 const keyOf = ({ tenant, customerId, unit }: Pick<Row, 'tenant' | 'customerId' | 'unit'>): string =>
   `${tenant}\n${customerId}\n${unit}`;
 
-async function debtsBefore(rows: readonly Row[], sink: Sink) {
+/** The debt of each row's unit just before the row; null where nothing moved. */
+async function debtsBefore(rows: readonly Row[], sink: Sink): Promise<readonly (string | null)[]> {
   if (rows.length === 0) return [];
-  return sink.query<Pick<TransactionRow, 'tenant' | 'customerId' | 'unit' | 'debtAfter'>>(
-    `select s.tenant, s.customer_id as "customerId", s.unit, t.debt_after::text as "debtAfter"
-     from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as s(tenant, customer_id, unit, position)
-     cross join lateral (
+  const found = await sink.query<{ debt: string | null }>(
+    `select t.debt_after::text as debt
+     from unnest($1::text[], $2::text[], $3::text[], $4::text[]) with ordinality as s(tenant, customer_id, unit, position, n)
+     left join lateral (
        select t.debt_after from {schema}.transactions t
        where t.tenant = s.tenant and t.customer_id = s.customer_id and t.unit = s.unit and t.position < s.position::bigint
        order by t.position desc, t.index desc limit 1
-     ) t`,
+     ) t on true order by s.n`,
     [
       textArray(rows.map(({ tenant }) => tenant)),
       textArray(rows.map(({ customerId }) => customerId)),
@@ -77,6 +79,7 @@ async function debtsBefore(rows: readonly Row[], sink: Sink) {
       textArray(rows.map(({ position }) => position.toString())),
     ],
   );
+  return found.map(({ debt }) => debt);
 }
 
 function movementsOf(recorded: ProjectedEvent): readonly Movement[] {
