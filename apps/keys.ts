@@ -111,16 +111,16 @@ export async function listKeys(pool: pg.Pool): Promise<readonly Omit<ApiKey, 'ha
 /** @throws Problem `not_found` */
 export async function revokeKey(
   { writer }: Pick<Runtime, 'writer'>,
-  context: Omit<CommandContext, 'tenant' | 'idempotencyKey'>,
+  context: Omit<CommandContext, 'tenant'>,
   id: string,
-): Promise<ApiKey> {
+): Promise<{ readonly key: ApiKey; readonly position: bigint; readonly replayed: boolean }> {
   const written = await writer.execute(apiKeys, id, {
     context: { ...context, tenant: SYSTEM_TENANT },
     operation: 'apiKeys.revoke',
     input: {},
     command: (now): ApiKeyCommand => ({ type: 'Revoke', now }),
   });
-  return (await written.stateAfter())!;
+  return { key: (await written.stateAfter())!, position: written.position, replayed: written.replayed };
 }
 
 /** The key with this value, if it is in force; at most a second behind what another process did to it. */

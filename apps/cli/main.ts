@@ -208,7 +208,7 @@ keys
   .description('Revoke a key for ever; in force within a second.')
   .action((id: string) =>
     run(async (tools) => {
-      const key = await revokeKey(tools, operator, id);
+      const { key } = await revokeKey(tools, operator, id);
       print(withoutHash(key), () => [`${key.id} revoked at ${key.revokedAt}`]);
     }),
   );

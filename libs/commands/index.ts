@@ -11,6 +11,7 @@ export * from './credits/settle.js';
 export * from './credits/usage.js';
 export * from './fingerprint.js';
 export * from './ids.js';
+export * from './job-runs.js';
 export * from './postgres-write-cache.js';
 export * from './stream-kind.js';
 export * from './stream-writer.js';

@@ -33,7 +33,7 @@ export function grantStatus(
 
 /** A grant as the API shows it. A grant that has expired by time has nothing left, whether that is recorded or not. */
 export function grantAnswer(customerId: string, data: GrantIssued, progress: GrantProgress, now: Instant) {
-  const { applicability } = data;
+  const { applicability, links } = data;
   const expiresAt = data.expiresAt === undefined ? null : Date.parse(data.expiresAt);
   const status = grantStatus(progress, Date.parse(data.effectiveAt), expiresAt, now);
   return {
@@ -55,9 +55,11 @@ export function grantAnswer(customerId: string, data: GrantIssued, progress: Gra
     costBasis: data.costBasis,
     scope: data.scope,
     priority: data.priority,
-    featureSlug: applicability?.features?.[0] ?? null,
-    priceId: applicability?.prices?.[0] ?? null,
-    priceComponentId: applicability?.components?.[0] ?? null,
+    planId: links?.planId ?? null,
+    featureId: links?.featureId ?? null,
+    featureSlug: links?.featureSlug ?? null,
+    priceId: links?.priceId ?? null,
+    priceComponentId: links?.priceComponentId ?? null,
     applicability: applicability ?? null,
     billingVisible: data.billingVisible ?? false,
     startDate: data.effectiveAt,

@@ -47,6 +47,8 @@ export interface GrantIssued {
   readonly costBasis: string;
   readonly applicability?: Applicability;
   readonly definitionId?: string;
+  /** What the definition was linked to. */
+  readonly links?: GrantLinks;
   readonly applicationType?: 'usage' | 'monetary';
   readonly name?: string;
   readonly description?: string;
@@ -58,6 +60,15 @@ export interface GrantIssued {
   readonly issuedAt: string;
   /** Sum of what remains on all open grants of the unit, scheduled ones included, after this grant. */
   readonly balanceAfter: string;
+}
+
+/** Ids of the catalogue as the definition named them. */
+export interface GrantLinks {
+  readonly planId?: string;
+  readonly featureId?: string;
+  readonly featureSlug?: string;
+  readonly priceId?: string;
+  readonly priceComponentId?: string;
 }
 
 /** A scheduled grant has become effective. */

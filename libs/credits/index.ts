@@ -1,6 +1,7 @@
 export * from './account.js';
 export * from './answers.js';
 export * from './applicability.js';
+export * from './as-of.js';
 export * from './burn-down-order.js';
 export * from './burn-down.js';
 export * from './decide.js';

@@ -121,18 +121,17 @@ export async function verifyChain(
 type Parts = readonly [string, string, string];
 
 function metadataMembers(metadata: Members): Parts {
-  const parts: [Record<string, Json>, Record<string, Json>, Record<string, Json>] = [{}, {}, {}];
+  const parts: [[string, Json][], [string, Json][], [string, Json][]] = [[], [], []];
   for (const key in metadata) {
     const value = metadata[key];
     if (value === undefined || key === 'hash' || key === 'previousHash') continue;
-    parts[key < 'hash' ? 0 : key < 'previousHash' ? 1 : 2][key] = value as Json;
+    parts[key < 'hash' ? 0 : key < 'previousHash' ? 1 : 2].push([key, value as Json]);
   }
   return [membersOf(parts[0]), membersOf(parts[1]), membersOf(parts[2])];
 }
 
-function membersOf(part: Readonly<Record<string, Json>>): string {
-  const text = canonicalJson(part);
-  return text === '{}' ? '' : `${text.slice(1, -1)},`;
+function membersOf(part: readonly (readonly [string, Json])[]): string {
+  return part.length === 0 ? '' : `${canonicalJson(Object.fromEntries(part)).slice(1, -1)},`;
 }
 
 function hashOf(previousHash: string, type: string, data: string, members: Parts): string {

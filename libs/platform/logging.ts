@@ -35,6 +35,18 @@ export function humanLine(json: string): string {
   return `${parts.join(' ')}${stack}\n`;
 }
 
+function plainError(error: unknown): object {
+  if (!(error instanceof Error)) return { message: String(error) };
+  const { name, message, stack, code, cause } = error as Error & { code?: unknown };
+  return {
+    name,
+    message,
+    ...(typeof code === 'string' ? { code } : {}),
+    stack,
+    ...(cause === undefined ? {} : { cause: plainError(cause) }),
+  };
+}
+
 export interface LoggerOptions {
   readonly level: LogLevel;
   /** Where lines go; standard output by default, in human form when that is a terminal. */
@@ -49,6 +61,8 @@ export function createLogger({ level, destination }: LoggerOptions): Logger {
   const options = {
     level,
     base: null,
+    // a database error carries its whole client
+    serializers: { err: plainError },
     formatters: { level: (label: string) => ({ level: label }) },
     hooks: { streamWrite: redact },
   };

@@ -1,3 +1,4 @@
+export * from './balances/balances-as-of.js';
 export * from './balances/balances.query.js';
 export * from './catalog/catalog-queries.js';
 export * from './catalog/catalog.query.js';

@@ -11,6 +11,7 @@ import {
   IsNumberWithin,
   IsObjectOf,
   IsOneOf,
+  IsPattern,
   IsQueryFlag,
   IsText,
   IsTextList,
@@ -296,4 +297,18 @@ export class TransactionsQuery extends CustomerListQuery {
 export class BalancesQuery extends CustomerReadQuery {
   @Field(IsText(128), { optional: true })
   unit?: string;
+
+  @Field(IsInstant(), {
+    ...instant,
+    optional: true,
+    description: 'the balances at this instant; default now',
+  })
+  at?: string;
+
+  @Field(IsPattern(/^(\d{1,15}|\d{4}-.*)$/, 'instant_invalid', 'must be a time or a position'), {
+    optional: true,
+    example: '2026-11-20T12:00:00.000Z',
+    description: 'as was known then: a time, or a position that an answer named',
+  })
+  knownAt?: string;
 }

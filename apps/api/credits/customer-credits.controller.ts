@@ -1,9 +1,15 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
 import { QueryBus } from '@nestjs/cqrs';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { parseInstant } from '#libs/kernel';
-import { resolveCustomer, settleAccount } from '#libs/commands';
-import { CustomerBalances, CustomerGrants, CustomerTransactions } from '#libs/read-models';
+import { issue, parseInstant, Problem } from '#libs/kernel';
+import { resolveCustomer, settleAccount, streamName } from '#libs/commands';
+import {
+  balancesAsOf,
+  CustomerBalances,
+  CustomerGrants,
+  CustomerTransactions,
+  type KnownUntil,
+} from '#libs/read-models';
 import { answerPage, answerRead, pageOf, Read, type ReadCall, type ReadQuery } from '../http/index.js';
 import { ReadGate } from '../read-gate.js';
 import { RuntimeRef } from '../runtime-ref.js';
@@ -49,6 +55,8 @@ export class CustomerCreditsController {
   @ApiOperation({ summary: 'Read a customer’s balances, unit by unit' })
   async balances(@Read() call: ReadCall, @Query() query: BalancesQuery, @Param('id') id: string) {
     const customerId = await this.customer(call, query, id);
+    if (query.at !== undefined || query.knownAt !== undefined)
+      return this.balancesAsOf(call, query, customerId);
     const ask = () =>
       this.queries.execute(
         new CustomerBalances(call.tenant, customerId, { unit: query.unit }, this.now(call)),
@@ -58,6 +66,19 @@ export class CustomerCreditsController {
       await this.settle(call, customerId);
       ({ needsSettling, ...answer } = await ask());
     }
+    answerRead(call.reply, BigInt(answer.position));
+    return answer;
+  }
+
+  /** Answered from the log itself: what was known at some time, about some time. */
+  private async balancesAsOf(call: ReadCall, { unit, at, knownAt }: BalancesQuery, customerId: string) {
+    const { eventStore, credits } = this.runtime.current;
+    const answer = await balancesAsOf(
+      eventStore,
+      streamName(credits.account.category, call.tenant, customerId),
+      customerId,
+      { unit, at: instantOf(at) ?? this.now(call), known: knownUntil(knownAt) },
+    );
     answerRead(call.reply, BigInt(answer.position));
     return answer;
   }
@@ -84,6 +105,21 @@ export class CustomerCreditsController {
     await this.gate.pass(call, query, customer.id);
     return customer.id;
   }
+}
+
+function knownUntil(knownAt: string | undefined): KnownUntil {
+  if (knownAt === undefined) return undefined;
+  if (/^\d+$/.test(knownAt)) return { position: BigInt(knownAt) };
+  const recordedAt = parseInstant(knownAt);
+  if (recordedAt === null)
+    throw new Problem('invalid_query_parameter', 'knownAt must be a time or a position.', [
+      issue(
+        '?knownAt',
+        'instant_invalid',
+        'knownAt must be a time such as 2026-01-31T12:00:00Z, or a position.',
+      ),
+    ]);
+  return { recordedAt };
 }
 
 const instantOf = (text: string | undefined): number | undefined =>

@@ -1,14 +1,14 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { QueryBus } from '@nestjs/cqrs';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
 import { Problem } from '#libs/kernel';
-import { apiKeys, SYSTEM_TENANT, type ApiKey, type ApiKeyCommand, type KeyKind } from '#libs/commands';
+import { apiKeys, runOnce, SYSTEM_TENANT, type ApiKey, type KeyKind } from '#libs/commands';
 import { ListCatalog } from '#libs/read-models';
-import { createKey } from '../../keys.js';
+import { createKey, revokeKey } from '../../keys.js';
 import {
   answerPage,
   answerRead,
+  ApiIdempotencyKey,
   Caller,
   Field,
   IsOneOf,
@@ -17,8 +17,10 @@ import {
   NoQuery,
   pageOf,
   Read,
+  Write,
   type ApiCaller,
   type ReadCall,
+  type WriteCall,
 } from '../http/index.js';
 import { ReadGate } from '../read-gate.js';
 import { RuntimeRef } from '../runtime-ref.js';
@@ -45,21 +47,39 @@ export class KeysController {
   ) {}
 
   @Post()
-  @ApiOperation({ summary: 'Create a key', description: 'Its value is in this answer and never again.' })
+  @ApiOperation({
+    summary: 'Create a key',
+    description:
+      'Its value is in this answer and never again: a repeated request is answered with `key: null`.',
+  })
+  @ApiIdempotencyKey()
   async create(
-    @Body() { name, keyType }: CreateKeyDto,
-    @Query() _query: NoQuery,
-    @Caller() caller: ApiCaller,
-    @Res({ passthrough: true }) reply: FastifyReply,
+    @Write() { context, reply }: WriteCall,
+    @Caller() { actor, correlationId, tenant, environment }: ApiCaller,
+    @Query() _: NoQuery,
+    @Body() body: CreateKeyDto,
   ) {
-    const { actor, correlationId, tenant, environment } = caller;
-    const { key, value, position } = await createKey(
-      this.runtime.current,
-      { actor, correlationId },
-      { tenant, environment, kind: keyType, name },
+    const { current } = this.runtime;
+    let value: string | null = null;
+    const { answer, replayed } = await runOnce(
+      current.writer,
+      context,
+      'apiKeys.create',
+      { ...body },
+      async () => {
+        const { name, keyType: kind } = body;
+        const created = await createKey(
+          current,
+          { actor, correlationId },
+          { tenant, environment, kind, name },
+        );
+        value = created.value;
+        return shown(created.key);
+      },
     );
-    void reply.header('Log-Position', position.toString());
-    return { ...answer(key), key: value };
+    answerRead(reply, await current.eventStore.head());
+    if (replayed) void reply.header('Idempotent-Replayed', 'true');
+    return { ...answer, key: replayed ? null : value };
   }
 
   @Get()
@@ -70,7 +90,13 @@ export class KeysController {
       new ListCatalog(call.tenant, 'apiKey', {}, pageOf(query)),
     );
     answerRead(call.reply, position);
-    return answerPage(data, nextKey);
+    return answerPage(
+      data.map(({ isActive, ...row }) => {
+        const key = row as unknown as ApiKey & { readonly updatedAt: string };
+        return shown({ ...key, revokedAt: isActive ? null : key.updatedAt });
+      }),
+      nextKey,
+    );
   }
 
   @Delete(':id')
@@ -79,28 +105,25 @@ export class KeysController {
     summary: 'Revoke a key',
     description: 'In force within a second on every process, and for ever.',
   })
+  @ApiIdempotencyKey()
   async revoke(
-    @Param('id') id: string,
-    @Query() _query: NoQuery,
+    @Write() { context, reply }: WriteCall,
     @Caller() caller: ApiCaller,
-    @Res({ passthrough: true }) reply: FastifyReply,
+    @Query() _: NoQuery,
+    @Param('id') id: string,
   ) {
     const { writer } = this.runtime.current;
     const { state } = await writer.read(apiKeys, SYSTEM_TENANT, id);
     if (!state || state.tenant !== caller.tenant || state.environment !== caller.environment)
       throw new Problem('not_found', `There is no API key ${JSON.stringify(id)}.`);
-    const written = await writer.execute(apiKeys, id, {
-      context: { tenant: SYSTEM_TENANT, actor: caller.actor, correlationId: caller.correlationId },
-      operation: 'apiKeys.revoke',
-      input: {},
-      command: (now): ApiKeyCommand => ({ type: 'Revoke', now }),
-    });
-    void reply.header('Log-Position', written.position.toString());
-    return answer((await written.stateAfter())!);
+    const { key, position, replayed } = await revokeKey(this.runtime.current, context, id);
+    answerRead(reply, position);
+    if (replayed) void reply.header('Idempotent-Replayed', 'true');
+    return shown(key);
   }
 }
 
-const answer = ({ id, name, kind, environment, prefix, createdAt, revokedAt }: ApiKey) => ({
+const shown = ({ id, name, kind, environment, prefix, createdAt, revokedAt }: ApiKey) => ({
   id,
   name,
   keyType: kind,

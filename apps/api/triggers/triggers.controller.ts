@@ -1,11 +1,18 @@
-import { Body, Controller, HttpCode, Post, Query, Res } from '@nestjs/common';
+import { Body, Controller, HttpCode, Post, Query } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
 import { formatInstant, parseInstant, Problem, type Instant } from '#libs/kernel';
-import { isTest, SettleDueGrants } from '#libs/commands';
+import { isTest, runOnce, SettleDueGrants, type CommandContext } from '#libs/commands';
 import { ForKeys } from '../auth.js';
-import { Caller, contextOf, Field, IsInstant, NoQuery, type ApiCaller } from '../http/index.js';
+import {
+  answerRead,
+  ApiIdempotencyKey,
+  Field,
+  IsInstant,
+  NoQuery,
+  Write,
+  type WriteCall,
+} from '../http/index.js';
 import { RuntimeRef } from '../runtime-ref.js';
 
 class TriggerDto {
@@ -35,16 +42,12 @@ export class TriggersController {
     summary: 'Record what time has made due',
     description: 'Expiries and activations; again records nothing.',
   })
-  async processExpirations(
-    @Body() body: TriggerDto,
-    @Query() _query: NoQuery,
-    @Caller() caller: ApiCaller,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ) {
-    const at = await this.asOf(body, caller);
-    const counts = await this.commands.execute(new SettleDueGrants(contextOf(caller), at));
-    await this.answerPosition(reply);
-    return { timestamp: formatInstant(at), processed: counts.expired, ...counts };
+  @ApiIdempotencyKey()
+  processExpirations(@Write() call: WriteCall, @Query() _: NoQuery, @Body() body: TriggerDto) {
+    return this.run(call, 'trigger.expirations', body, async (at) => {
+      const counts = await this.commands.execute(new SettleDueGrants(call.context, at));
+      return { processed: counts.expired, ...counts };
+    });
   }
 
   @Post('process-grant-renewals')
@@ -53,25 +56,30 @@ export class TriggersController {
     summary: 'Renew grants that are due',
     description: 'No definition renews yet: the count is 0.',
   })
-  async processRenewals(
-    @Body() body: TriggerDto,
-    @Query() _query: NoQuery,
-    @Caller() caller: ApiCaller,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ) {
-    const at = await this.asOf(body, caller);
-    await this.answerPosition(reply);
-    return { timestamp: formatInstant(at), processed: 0, renewed: 0 };
+  @ApiIdempotencyKey()
+  processRenewals(@Write() call: WriteCall, @Query() _: NoQuery, @Body() body: TriggerDto) {
+    return this.run(call, 'trigger.renewals', body, () => Promise.resolve({ processed: 0, renewed: 0 }));
   }
 
-  /** A job writes to many streams; the end of the log is behind all of it. */
-  private async answerPosition(reply: FastifyReply): Promise<void> {
-    void reply.header('Log-Position', (await this.runtime.current.eventStore.head()).toString());
+  private async run(
+    { context, reply }: WriteCall,
+    operation: string,
+    body: TriggerDto,
+    job: (at: Instant) => Promise<Readonly<Record<string, number>>>,
+  ) {
+    const { writer, eventStore } = this.runtime.current;
+    const { answer, replayed } = await runOnce(writer, context, operation, { ...body }, async () => {
+      const at = await this.asOf(body, context);
+      return { timestamp: formatInstant(at), ...(await job(at)) };
+    });
+    // a job writes to many streams; the end of the log is behind all of it
+    answerRead(reply, await eventStore.head());
+    if (replayed) void reply.header('Idempotent-Replayed', 'true');
+    return answer;
   }
 
   /** The time a job runs as of; in test one that lies ahead moves the test clock there first. */
-  private async asOf({ timestamp }: TriggerDto, caller: ApiCaller): Promise<Instant> {
-    const context = contextOf(caller);
+  private async asOf({ timestamp }: TriggerDto, context: CommandContext): Promise<Instant> {
     const { clocks } = this.runtime.current;
     const now = clocks.now(context.tenant);
     const at = timestamp === undefined || timestamp === null ? now : parseInstant(timestamp)!;

@@ -1,6 +1,6 @@
 import { issue, Problem, type Issue } from '#libs/kernel';
-import type { CreditDefinition } from '#libs/catalog';
-import type { Applicability, GrantScope } from '#libs/credits';
+import { withoutUnset, type CreditDefinition } from '#libs/catalog';
+import type { Applicability, GrantLinks, GrantScope } from '#libs/credits';
 import { unacceptable } from './amounts.js';
 import type { CreditsDeps } from './deps.js';
 import type { GrantRequest, Template } from './grant-request.js';
@@ -52,10 +52,20 @@ async function definitionTemplate(
         ? { description: attributes.billingDescription ?? attributes.description! }
         : {}),
       billingVisible: attributes.billingVisible,
+      links: linksOf(attributes),
       ...withApplicability(definitionApplicability(attributes)),
     },
   };
 }
+
+const linksOf = ({
+  planId,
+  featureId,
+  featureSlug,
+  priceId,
+  priceComponentId,
+}: CreditDefinition): GrantLinks =>
+  withoutUnset({ planId, featureId, featureSlug, priceId, priceComponentId });
 
 /** The definition's link is what its grants apply to. */
 function definitionApplicability({

@@ -8,6 +8,8 @@ import type {
   BatchAppendResp,
   DeleteReq,
   DeleteResp,
+  TombstoneReq,
+  TombstoneResp,
 } from '@eventstore/db-client/generated/streams_pb.js';
 import type { Status } from '@eventstore/db-client/generated/status_pb.js';
 import { MAX_APPEND_SIZE, type Expected, type Outcome, type Proposed, type ServerLog } from './log.js';
@@ -107,8 +109,8 @@ export function writing(log: ServerLog, faults: Faults): Writing {
       call.on('error', () => {});
     },
 
-    delete: (call, answer) => remove(log.remove, faults, call, answer),
-    tombstone: (call, answer) => remove(log.tombstone, faults, call, answer),
+    delete: (call, answer) => remove(log.remove, new streams.DeleteResp(), faults, call, answer),
+    tombstone: (call, answer) => remove(log.tombstone, new streams.TombstoneResp(), faults, call, answer),
   };
 }
 
@@ -196,11 +198,12 @@ function numberOf(expected: Expected): bigint {
 }
 
 /** Delete and tombstone: their messages have the same form. */
-function remove(
+function remove<Response extends DeleteResp | TombstoneResp>(
   act: (stream: string, expected: Expected) => Outcome,
+  response: Response,
   faults: Faults,
-  call: ServerUnaryCall<DeleteReq, DeleteResp>,
-  answer: sendUnaryData<DeleteResp>,
+  call: ServerUnaryCall<DeleteReq | TombstoneReq, Response>,
+  answer: sendUnaryData<Response>,
 ): void {
   if (!faults.ready()) return answer(notReady());
   const options = call.request.getOptions()!;
@@ -223,7 +226,6 @@ function remove(
   const at = new streams.DeleteResp.Position();
   at.setCommitPosition(String(outcome.position));
   at.setPreparePosition(String(outcome.position));
-  const response = new streams.DeleteResp();
-  response.setPosition(at);
+  response.setPosition(at as never);
   answer(null, response);
 }

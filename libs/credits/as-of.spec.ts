@@ -1,0 +1,97 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { accountAsOf, unitOf, type CreditEvent } from '#libs/credits';
+import { HOUR } from '#libs/kernel';
+import { histories } from '../../test/support/arbitraries.js';
+import { fold, play, settleAt } from '../../test/support/credit-history.js';
+
+const logOf = (turns: ReturnType<typeof play>): readonly CreditEvent[] =>
+  turns.flatMap(({ settled, events }) => [...settled, ...events]);
+
+describe('an account as of an instant', () => {
+  test('is the folded state once every recorded fact has taken effect', () => {
+    let seen = 0;
+    fc.assert(
+      fc.property(histories(), (steps) => {
+        const turns = play(steps);
+        const log = logOf(turns);
+        const at = turns.at(-1)!.now + 48 * HOUR; // usage lies at most 24 hours ahead
+        const state = fold(settleAt(fold(log), at), fold(log));
+        for (const one of accountAsOf(log, at)) {
+          const account = unitOf(state, one.unit);
+          const active = account.grants.filter(({ effectiveAt }) => effectiveAt <= at);
+          const sum = active.reduce((total, { remaining }) => total + remaining, 0n);
+          expect(one).toMatchObject({ ledger: sum, debt: account.debt, scheduled: account.balance - sum });
+          expect(one.grants).toBe(active.length);
+          if (sum > 0n) seen++;
+        }
+      }),
+      { numRuns: 200 },
+    );
+    expect(seen).toBeGreaterThan(50);
+  });
+
+  test('follows the half-open windows exactly, whatever was recorded when', () => {
+    const at = (text: string): number => Date.parse(text);
+    const log: readonly CreditEvent[] = [
+      {
+        type: 'GrantIssued',
+        data: {
+          grantId: 'g',
+          unit: 'calls',
+          amount: '10',
+          effectiveAt: '2026-01-02T00:00:00.000Z',
+          expiresAt: '2026-01-05T00:00:00.000Z',
+          priority: 50,
+          category: 'promotional',
+          source: 'manual',
+          kind: 'prepaid',
+          scope: 'merchant',
+          costBasis: '0',
+          issuedAt: '2026-01-01T00:00:00.000Z',
+          balanceAfter: '10',
+        },
+      },
+      {
+        type: 'GrantActivated',
+        data: { grantId: 'g', unit: 'calls', activatedAt: '2026-01-02T00:00:00.000Z' },
+      },
+      {
+        type: 'CreditsConsumed',
+        data: {
+          consumptionId: 'c',
+          unit: 'calls',
+          requested: '4',
+          onShortage: 'refuse',
+          effectiveAt: '2026-01-03T00:00:00.000Z',
+          allocations: [{ grantId: 'g', amount: '4', remainingAfter: '6' }],
+          consumed: '4',
+          shortfall: '0',
+          debt: '0',
+          balanceAfter: '6',
+          debtAfter: '0',
+          availableAfter: '6',
+        },
+      },
+    ];
+    const ledgers = [
+      '2026-01-01T23:59:59.999Z',
+      '2026-01-02T00:00:00.000Z',
+      '2026-01-02T23:59:59.999Z',
+      '2026-01-03T00:00:00.000Z',
+      '2026-01-04T23:59:59.999Z',
+      '2026-01-05T00:00:00.000Z',
+    ].map((time) =>
+      accountAsOf(log, at(time)).map(({ ledger, scheduled }) => [ledger, scheduled].map(String)),
+    );
+    const units = (amount: number): string => `${amount * 10 ** 12}`;
+    expect(ledgers).toEqual([
+      [['0', units(10)]],
+      [[units(10), '0']],
+      [[units(10), '0']],
+      [[units(6), '0']],
+      [[units(6), '0']],
+      [['0', '0']],
+    ]);
+  });
+});

@@ -1,0 +1,31 @@
+import { jsonEvent, NO_STREAM } from '@eventstore/db-client';
+import type { Session } from './connection.js';
+import { hasType } from './errors.js';
+import { readStreamPage } from './reading.js';
+
+const STREAM = 'drawdown-identity';
+
+/**
+ * The log's name: the id of an event of its own that its first user appends. Its type begins with `$`, as those of the
+ * server's own records do, so that no reader of the log is given it.
+ * @param candidate id of that event if there is none yet
+ */
+export async function identify(session: Session, candidate: string): Promise<string> {
+  for (;;) {
+    const [first] = await readStreamPage(session, STREAM, 0, 1);
+    if (first) {
+      if (first.revision !== 0n) throw new Error(`${STREAM} has lost its first event`);
+      return `eventstoredb:${first.id}`;
+    }
+    const event = jsonEvent({ id: candidate, type: '$drawdown-identity', data: {} });
+    try {
+      await session.client.appendToStream(STREAM, event, {
+        expectedRevision: NO_STREAM,
+        requiresLeader: true,
+      });
+    } catch (error) {
+      // somebody else was first: his is the name
+      if (!hasType(error, 'wrong-expected-version')) throw error;
+    }
+  }
+}
