@@ -8,7 +8,7 @@ import {
 } from '#libs/commands';
 import { openPostgresEventStore } from '#libs/event-store/postgres';
 import { parseAmount, type Amount } from '#libs/kernel';
-import type { AccountState, CreditCommand } from '#libs/credits';
+import type { CreditCommand } from '#libs/credits';
 import { createReadModels, migrateReadModels } from '#libs/read-models';
 import { runLoad, type LoadResult } from './load.js';
 import {
@@ -149,7 +149,7 @@ async function drawdown(url: string, accounts: number): Promise<Ledger> {
       let remaining = 0n;
       for (let customer = 1; customer <= accounts; customer++) {
         const { state } = await writer.read(account, tenant, `c${customer}`, Infinity);
-        remaining += (state).units.get('calls')!.balance / one;
+        remaining += state.units.get('calls')!.balance / one;
       }
       const granted = BigInt(accounts) * BigInt(GRANTS_PER_ACCOUNT) * BigInt(GRANT_AMOUNT);
       const { rows } = await pool.query<{ balance: string }>(

@@ -3,7 +3,7 @@ import pg from 'pg';
 import type { Instant } from '#libs/kernel';
 import type { EventStore } from '#libs/event-store';
 import { createMemoryEventStore } from '#libs/event-store/memory';
-import { snapshotOf, type AccountState, type CreditCommand } from '#libs/credits';
+import { snapshotOf, type CreditCommand } from '#libs/credits';
 import {
   accountKind,
   createStreamWriter,
@@ -135,7 +135,7 @@ describe('snapshots and receipts in Postgres', () => {
     await history();
     const stateNow = async (): Promise<unknown> => {
       const { state, revision } = await writer().read(account, 't', 'c');
-      return [revision, snapshotOf(state as AccountState)];
+      return [revision, snapshotOf(state)];
     };
     const withCaches = await stateNow();
     await pool.query(`update write_cache.snapshots set version = 999`);
@@ -166,14 +166,14 @@ describe('snapshots and receipts in Postgres', () => {
   });
 
   it('look a key up again when its receipt moved from memory to the table in between', async () => {
-    let hold: Promise<void> | undefined;
+    const gate: { closed?: Promise<void> } = {};
     let lookedUp = (): void => undefined;
     const looked = new Promise<void>((resolve) => (lookedUp = resolve));
     const slow: WriteCache = {
       load: async (streams, commandIds) => {
         const found = await cache.load(streams, commandIds);
-        if (hold) lookedUp();
-        await hold;
+        if (gate.closed) lookedUp();
+        await gate.closed;
         return found;
       },
       save: async (snapshot, receipts) => {
@@ -185,7 +185,7 @@ describe('snapshots and receipts in Postgres', () => {
     await busy.execute(account, 'c', grant);
     await busy.execute(account, 'c', consume('k1'));
     let release = (): void => undefined;
-    hold = new Promise((resolve) => (release = resolve));
+    gate.closed = new Promise((resolve) => (release = resolve));
     const ahead = Array.from({ length: EVERY }, () =>
       busy.execute(account, 'c', {
         ...consume('none'),
