@@ -30,6 +30,8 @@ export interface StreamEntry {
   /** When the tail was last known to be the log's, in process time (ms). */
   freshAt: number;
   readonly queue: PendingCommand[];
+  /** Its commands are in an append under way; what comes meanwhile waits for the outcome. */
+  staged: boolean;
 }
 
 /** A command on its way. */
@@ -59,6 +61,7 @@ export function emptyEntry(name: string, kind: AnyKind): StreamEntry {
     snapshotAt: NO_STREAM,
     freshAt: 0,
     queue: [],
+    staged: false,
   };
 }
 

@@ -46,6 +46,10 @@ export type ClosableStreamWriter = StreamWriter & {
 
 /** Commands decided before one append. */
 const MAX_COMMANDS_PER_APPEND = 1000;
+/** Appends in flight at once: while the store works on one, the next is decided. */
+const MAX_APPENDING = 2;
+/** Streams that must be ready before an append goes out beside another one: small appends cost the store more. */
+const WORTH_AN_APPEND = 128;
 /** Times a command is decided anew because somebody else wrote to its stream first. */
 const MAX_ATTEMPTS = 30;
 /** Pauses (ms) before an append whose outcome is unknown is sent again with the same ids. */
@@ -71,7 +75,8 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
   const ready = new Set<StreamEntry>();
   const stats: WriterStats = { commands: 0, appends: 0, events: 0, conflicts: 0, replays: 0 };
   let waiting = 0;
-  let flushing = false;
+  let scheduled = false;
+  let appending = 0;
   let closed = false;
   let idle: (() => void) | null = null;
 
@@ -87,36 +92,51 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
   function enqueue(entry: StreamEntry, pending: PendingCommand): void {
     cache.hold(entry);
     entry.queue.push(pending);
-    ready.add(entry);
-    if (!flushing) {
-      flushing = true;
-      queueMicrotask(() => void flush());
-    }
+    if (!entry.staged) ready.add(entry);
+    scheduleFlush();
+  }
+
+  function scheduleFlush(): void {
+    if (scheduled) return;
+    scheduled = true;
+    queueMicrotask(flush);
   }
 
   // ---- deciding and appending ----------------------------------------------------------------------------------
 
-  async function flush(): Promise<void> {
-    while (ready.size > 0) await commit(stageReady());
-    flushing = false;
-    if (waiting === 0) idle?.();
+  /** A second append goes out beside the first only when it is worth it: what waits for the next one travels cheaper. */
+  function flush(): void {
+    scheduled = false;
+    while (
+      ready.size > 0 &&
+      (appending === 0 || (appending < MAX_APPENDING && ready.size >= WORTH_AN_APPEND))
+    ) {
+      appending++;
+      void commit(stageReady()).finally(() => {
+        appending--;
+        if (ready.size > 0) scheduleFlush();
+      });
+    }
   }
 
   function stageReady(): StagedStream[] {
     const staged: StagedStream[] = [];
-    let room = MAX_COMMANDS_PER_APPEND;
+    // two halves: while the store works on one, the other is decided
+    let room = ready.size < 2 * WORTH_AN_APPEND ? MAX_COMMANDS_PER_APPEND : Math.ceil(ready.size / 2);
     for (const entry of ready) {
       if (room <= 0) break;
       const commands = entry.queue.splice(0, room);
       room -= commands.length;
+      ready.delete(entry);
       try {
         const stream = stage(entry, commands, clock(tenantOf(commands)));
         entry.queue.unshift(...stream.rest);
+        entry.staged = true;
         staged.push(stream);
       } catch (error) {
         for (const pending of commands) settle(pending, () => pending.reject(error));
+        done(entry);
       }
-      if (entry.queue.length === 0) ready.delete(entry);
     }
     return staged;
   }
@@ -147,13 +167,20 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
     // a decision that writes nothing holds only if nobody else wrote meanwhile
     else if (await cache.readTail(entry)) again(stream);
     else answer(stream);
-    if (!ready.has(entry)) cache.release(entry);
+    done(entry);
+  }
+
+  /** The stream is free for its next commands, or to be forgotten. */
+  function done(entry: StreamEntry): void {
+    entry.staged = false;
+    if (entry.queue.length > 0) ready.add(entry);
+    else cache.release(entry);
   }
 
   /** What is known of the stream may be wrong now: it is forgotten, and later commands load it anew. */
   function fail({ entry, outcomes }: StagedStream, error: unknown): void {
     cache.drop(entry);
-    ready.delete(entry);
+    entry.staged = false;
     for (const { pending } of outcomes) settle(pending, () => pending.reject(unavailable(error)));
     for (const pending of entry.queue.splice(0)) admit(pending);
   }
@@ -240,10 +267,6 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
         );
     }
     entry.queue.unshift(...retried);
-    if (entry.queue.length > 0) {
-      cache.hold(entry);
-      ready.add(entry);
-    }
   }
 
   // ---- snapshots -----------------------------------------------------------------------------------------------
@@ -287,7 +310,7 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
     pending.settled = true;
     waiting--;
     tell();
-    if (waiting === 0 && !flushing) idle?.();
+    if (waiting === 0) idle?.();
   }
 
   return {

@@ -195,24 +195,22 @@ function consume(command: Consume, state: AccountState): CreditEvent {
   const shortfall = amount - drawn;
   const debt = onShortage === 'pending' ? shortfall : 0n;
   if (!withinRange(account.debt + debt)) throw outOfRange(unit);
-  const consumption = {
-    consumptionId: command.consumptionId,
-    ...(isEmpty(context) ? {} : { context }),
-    effectiveAt: formatInstant(effectiveAt),
-    onShortage,
-    ...(command.rating === undefined ? {} : { rating: command.rating }),
-    ...(command.reference === undefined ? {} : { reference: command.reference }),
-    requested: formatAmount(amount),
-    unit,
-    ...(command.usage === undefined ? {} : { usage: command.usage }),
-  };
+  // members in canonical order, so that nothing is copied on the way to the log
   const refuse = (reason: ConsumptionRefused['reason']): CreditEvent => ({
     type: 'ConsumptionRefused',
     data: {
-      ...consumption,
-      reason,
       available: formatAmount(drawn), // short of what was asked, it would have drawn all there is
-      ...(debtLimit === undefined ? {} : { debtLimit: formatAmount(debtLimit) }),
+      consumptionId: command.consumptionId,
+      context: isEmpty(context) ? undefined : context,
+      debtLimit: debtLimit === undefined ? undefined : formatAmount(debtLimit),
+      effectiveAt: formatInstant(effectiveAt),
+      onShortage,
+      rating: command.rating,
+      reason,
+      reference: command.reference,
+      requested: formatAmount(amount),
+      unit,
+      usage: command.usage,
     },
   });
   if (shortfall > 0n && onShortage === 'refuse') return refuse('insufficient_credit');
@@ -220,18 +218,26 @@ function consume(command: Consume, state: AccountState): CreditEvent {
   return {
     type: 'CreditsConsumed',
     data: {
-      ...consumption,
       allocations: allocations.map(({ grant, amount: part, remainingAfter }) => ({
-        grantId: grant.id,
         amount: formatAmount(part),
+        grantId: grant.id,
         remainingAfter: formatAmount(remainingAfter),
       })),
-      consumed: formatAmount(drawn),
-      shortfall: formatAmount(shortfall),
-      debt: formatAmount(debt),
-      balanceAfter: formatAmount(account.balance - drawn),
-      debtAfter: formatAmount(account.debt + debt),
       availableAfter: formatAmount(availableAfter),
+      balanceAfter: formatAmount(account.balance - drawn),
+      consumed: formatAmount(drawn),
+      consumptionId: command.consumptionId,
+      context: isEmpty(context) ? undefined : context,
+      debt: formatAmount(debt),
+      debtAfter: formatAmount(account.debt + debt),
+      effectiveAt: formatInstant(effectiveAt),
+      onShortage,
+      rating: command.rating,
+      reference: command.reference,
+      requested: formatAmount(amount),
+      shortfall: formatAmount(shortfall),
+      unit,
+      usage: command.usage,
     },
   };
 }

@@ -94,7 +94,8 @@ describe('inCanonicalOrder', () => {
   });
 
   test('leaves out what is unset and keeps a member called __proto__', () => {
-    expect(Object.keys(inCanonicalOrder({ b: undefined, a: 1 }))).toEqual(['a']);
+    expect(Object.keys(inCanonicalOrder({ c: 1, b: undefined, a: 1 }))).toEqual(['a', 'c']);
+    expect(JSON.stringify(inCanonicalOrder({ a: 1, b: undefined }))).toBe('{"a":1}');
     const value = JSON.parse('{"b":1,"__proto__":"mine"}') as Json;
     expect(JSON.stringify(inCanonicalOrder(value))).toBe('{"__proto__":"mine","b":1}');
   });

@@ -22,15 +22,16 @@ export function canonicalJson(value: Json | undefined): string {
   return `{${text}}`;
 }
 
-/** Whether a value is JSON, has no unset member, and its members stand in canonical order. */
+/** Whether a value is JSON and its members, unset ones aside, stand in canonical order. */
 function isInOrder(value: unknown): boolean {
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return true;
   if (typeof value !== 'object') return typeof value === 'number' && Number.isFinite(value);
   if (Array.isArray(value)) return value.every(isInOrder);
   let last: string | undefined;
   for (const key in value) {
-    if ((last !== undefined && last >= key) || !isInOrder((value as Record<string, unknown>)[key]))
-      return false;
+    const member = (value as Record<string, unknown>)[key];
+    if (member === undefined) continue;
+    if ((last !== undefined && last >= key) || !isInOrder(member)) return false;
     last = key;
   }
   return true;
@@ -38,7 +39,7 @@ function isInOrder(value: unknown): boolean {
 
 /**
  * The value with the members of its objects in the order of {@link canonicalJson}, unset ones left out: what reading it
- * back from the log would give. The value itself where it is in that order already.
+ * back from the log would give. The value itself where it is in that order already, unset members and all.
  */
 export function inCanonicalOrder<Value>(value: Value): Value {
   if (value === null || typeof value !== 'object' || isInOrder(value)) return value;

@@ -188,14 +188,15 @@ async function measuringCommand(
 function storedUsage(request: UsageRequest, meter: Document<Meter>, eventId: string): StoredUsage {
   const { eventName, eventValue, eventString, idempotencyKey, properties } = request;
   const value = eventValue === undefined ? undefined : parseAmount(eventValue);
+  // in canonical order, as the log keeps it
   return {
     eventId,
     eventName,
+    idempotencyKey,
     meterId: meter.id,
-    ...(typeof value === 'bigint' ? { value: formatAmount(value) } : {}),
-    ...(eventString === undefined ? {} : { text: eventString }),
-    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
-    ...(properties === undefined ? {} : { properties }),
+    properties,
+    text: eventString,
+    value: typeof value === 'bigint' ? formatAmount(value) : undefined,
   };
 }
 
