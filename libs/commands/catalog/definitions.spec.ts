@@ -1,89 +1,51 @@
-import { beforeEach, describe, expect, test } from '@jest/globals';
-import { createMemoryEventStore } from '#libs/event-store/memory';
-import { Problem } from '#libs/kernel';
-import { createStreamWriter } from '../stream-writer.js';
-import type { CommandContext } from '../stream-kind.js';
+import { describe, expect, test } from '@jest/globals';
 import { units } from './catalog-kinds.js';
-import { createCatalogReader } from './catalog-reader.js';
-import type { CatalogReader } from './catalog-reader.js';
-import type { CatalogPorts } from './catalog-writer.js';
 import { createDefinition, updateDefinition } from './definitions.handlers.js';
 import { createFeature } from './features.js';
 import { createMeter } from './meters.js';
 import { createPlan, createPrice } from './prices.js';
 import { createUnit } from './units.js';
-
-const tenant = 'acme';
-let now: number;
-let monotonic: number;
-let eventStore: ReturnType<typeof createMemoryEventStore>;
-let ports: CatalogPorts;
-let reader: CatalogReader;
-
-const context = (idempotencyKey?: string): CommandContext => ({
+import {
+  asked,
+  catalogWorld,
+  context,
+  issuesOf,
+  problemOf,
   tenant,
-  actor: 'key',
-  correlationId: 'c',
-  idempotencyKey,
-});
-const asked = context();
+} from '../../../test/support/catalog-world.js';
 
-/** Another process on the same log. */
-function openPorts(): CatalogPorts {
-  const writer = createStreamWriter({ eventStore, clock: () => now });
-  let made = 0;
-  return {
-    writer,
-    reader: createCatalogReader({ writer, monotonic: () => monotonic }),
-    newId: (prefix) => `${prefix}_${++made}`,
-  };
-}
-
-beforeEach(() => {
-  now = Date.UTC(2026, 0, 1);
-  monotonic = 0;
-  eventStore = createMemoryEventStore();
-  ports = openPorts();
-  reader = ports.reader;
-});
-
-async function problemOf(promise: Promise<unknown>): Promise<Problem> {
-  const error = await promise.then(
-    () => new Error('nothing was refused'),
-    (reason: unknown) => reason,
-  );
-  if (error instanceof Problem) return error;
-  throw error;
-}
-
-const issuesOf = async (promise: Promise<unknown>): Promise<readonly string[]> =>
-  ((await problemOf(promise)).errors ?? []).map(({ pointer, code }) => `${pointer} ${code}`);
+const world = catalogWorld();
 
 describe('credit definitions', () => {
   beforeEach(async () => {
-    await createUnit(ports, asked, { code: 'ai-credits', scale: 2 });
-    await createMeter(ports, asked, { id: 'm1', eventName: 'calls' });
-    await createMeter(ports, asked, { id: 'm2', eventName: 'tokens', unit: 'ai-credits', rate: '2' });
-    await createFeature(ports, asked, {
+    await createUnit(world.ports, asked, { code: 'ai-credits', scale: 2 });
+    await createMeter(world.ports, asked, { id: 'm1', eventName: 'calls' });
+    await createMeter(world.ports, asked, { id: 'm2', eventName: 'tokens', unit: 'ai-credits', rate: '2' });
+    await createFeature(world.ports, asked, {
       id: 'f1',
       slug: 'api-calls',
       displayName: 'Calls',
       featureValue: 1000,
       meterId: 'm1',
     });
-    await createFeature(ports, asked, { id: 'f2', slug: 'sso', displayName: 'SSO', featureValue: true });
-    await createFeature(ports, asked, {
+    await createFeature(world.ports, asked, {
+      id: 'f2',
+      slug: 'sso',
+      displayName: 'SSO',
+      featureValue: true,
+    });
+    await createFeature(world.ports, asked, {
       id: 'f3',
       slug: 'tokens',
       displayName: 'Tokens',
       featureValue: 1,
       meterId: 'm2',
     });
-    for (const id of ['plan_abc', 'plan_free']) await createPlan(ports, asked, { id, planName: id });
+    for (const id of ['plan_abc', 'plan_free']) await createPlan(world.ports, asked, { id, planName: id });
     const usage = (id: string, metric: string) =>
       ({ id, type: 'usage', label: id, unit_cost_cents: 1, metric_id: metric }) as const;
     const price = (id: string, components: Parameters<typeof createPrice>[2]['pricingData']['components']) =>
-      createPrice(ports, asked, {
+      createPrice(world.ports, asked, {
         id,
         planId: 'plan_abc',
         currency: 'USD',
@@ -107,7 +69,7 @@ describe('credit definitions', () => {
   } as const;
 
   test('the three of the guide', async () => {
-    const component = await createDefinition(ports, asked, {
+    const component = await createDefinition(world.ports, asked, {
       ...plan,
       priceId: 'price_123',
       priceComponentId: 'comp_usage_xyz',
@@ -128,7 +90,7 @@ describe('credit definitions', () => {
       unit: 'calls',
       linkedMeters: ['m1'],
     });
-    const feature = await createDefinition(ports, asked, {
+    const feature = await createDefinition(world.ports, asked, {
       ...plan,
       planId: 'plan_free',
       featureSlug: 'api-calls',
@@ -140,7 +102,7 @@ describe('credit definitions', () => {
       unit: 'calls',
       linkedMeters: ['m1'],
     });
-    const monetary = await createDefinition(ports, asked, {
+    const monetary = await createDefinition(world.ports, asked, {
       scope: 'merchant',
       applicationType: 'monetary',
       name: 'Account Credit',
@@ -158,16 +120,21 @@ describe('credit definitions', () => {
 
   test('links are completed: a component brings its price, a price its only usage component', async () => {
     expect(
-      (await createDefinition(ports, asked, { ...plan, priceComponentId: 'comp_tokens' })).document
+      (await createDefinition(world.ports, asked, { ...plan, priceComponentId: 'comp_tokens' })).document
         .attributes,
     ).toMatchObject({ priceId: 'price_123', unit: 'ai-credits' });
     expect(
-      (await createDefinition(ports, asked, { ...plan, priceId: 'price_one', defaultAmount: '0.25' }))
+      (await createDefinition(world.ports, asked, { ...plan, priceId: 'price_one', defaultAmount: '0.25' }))
         .document.attributes,
     ).toMatchObject({ unit: 'ai-credits', linkedMeters: ['m2'] });
     expect(
-      (await createDefinition(ports, asked, { ...plan, featureId: 'f1', priceComponentId: 'comp_usage_xyz' }))
-        .document.attributes,
+      (
+        await createDefinition(world.ports, asked, {
+          ...plan,
+          featureId: 'f1',
+          priceComponentId: 'comp_usage_xyz',
+        })
+      ).document.attributes,
     ).toMatchObject({ featureSlug: 'api-calls', linkedMeters: ['m1'] });
   });
 
@@ -204,16 +171,16 @@ describe('credit definitions', () => {
     ],
     [{}, ['/featureSlug usage_link_required', '/priceComponentId usage_link_required']],
   ])('%j is refused', async (members, issues) => {
-    expect(await issuesOf(createDefinition(ports, asked, { ...plan, ...members }))).toEqual(issues);
+    expect(await issuesOf(createDefinition(world.ports, asked, { ...plan, ...members }))).toEqual(issues);
   });
 
   test('an update derives again, stays in its unit, and replays under its key whatever came after', async () => {
-    const { document } = await createDefinition(ports, asked, {
+    const { document } = await createDefinition(world.ports, asked, {
       ...plan,
       id: 'cd_api_credits',
       featureSlug: 'api-calls',
     });
-    const moved = await updateDefinition(ports, context('u1'), document.id, {
+    const moved = await updateDefinition(world.ports, context('u1'), document.id, {
       featureSlug: null,
       priceComponentId: 'comp_usage_xyz',
       defaultAmount: '20.50',
@@ -228,33 +195,37 @@ describe('credit definitions', () => {
     expect(moved.document.attributes).not.toHaveProperty('featureId');
     expect(
       await issuesOf(
-        updateDefinition(ports, asked, document.id, {
+        updateDefinition(world.ports, asked, document.id, {
           priceComponentId: 'comp_tokens',
           billingVisible: true,
         }),
       ),
     ).toEqual(['/billingVisible immutable', '/priceComponentId unit_mismatch']);
     expect(
-      await issuesOf(updateDefinition(ports, asked, document.id, { priceComponentId: null, priceId: null })),
+      await issuesOf(
+        updateDefinition(world.ports, asked, document.id, { priceComponentId: null, priceId: null }),
+      ),
     ).toContain('/featureSlug usage_link_required');
-    const other = await updateDefinition(ports, asked, document.id, { priceComponentId: 'comp_two' });
+    const other = await updateDefinition(world.ports, asked, document.id, { priceComponentId: 'comp_two' });
     expect(other.document.attributes).toMatchObject({ priceId: 'price_two', unit: 'calls' });
-    await updateDefinition(ports, asked, document.id, {
+    await updateDefinition(world.ports, asked, document.id, {
       refillRrule: null,
       renewOnBilling: true,
       isActive: false,
     });
-    expect(reader.definition(tenant, document.id)).toMatchObject({
+    expect(world.reader.definition(tenant, document.id)).toMatchObject({
       attributes: { isActive: false, renewOnBilling: true },
     });
-    const replay = await updateDefinition(ports, context('u1'), document.id, {
+    const replay = await updateDefinition(world.ports, context('u1'), document.id, {
       featureSlug: null,
       priceComponentId: 'comp_usage_xyz',
       defaultAmount: '20.50',
       refillRrule: 'rrule:freq=weekly',
     });
     expect(replay).toMatchObject({ replayed: true, document: moved.document });
-    expect((await problemOf(updateDefinition(ports, asked, 'cd_9', { name: 'x' }))).code).toBe('not_found');
-    expect((await ports.writer.read(units, tenant, 'calls', 0)).revision).toBe(0);
+    expect((await problemOf(updateDefinition(world.ports, asked, 'cd_9', { name: 'x' }))).code).toBe(
+      'not_found',
+    );
+    expect((await world.ports.writer.read(units, tenant, 'calls', 0)).revision).toBe(0);
   });
 });
