@@ -267,7 +267,20 @@ class CustomerListQuery extends ListQuery {
 }
 
 export const GRANT_STATUSES = ['ACTIVE', 'SCHEDULED', 'DEPLETED', 'EXPIRED', 'REVOKED'] as const;
-export const MOVEMENTS = ['grant', 'consumption', 'expiration', 'void', 'debt', 'settlement'] as const;
+export const MOVEMENTS = [
+  'grant',
+  'consumption',
+  'expiration',
+  'void',
+  'adjustment',
+  'rollover',
+  'reversal',
+  'hold',
+  'capture',
+  'release',
+  'debt',
+  'settlement',
+] as const;
 
 export class GrantsQuery extends CustomerListQuery {
   @Field(IsOneOf(GRANT_STATUSES), { optional: true, enum: GRANT_STATUSES })

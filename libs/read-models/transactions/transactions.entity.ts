@@ -1,7 +1,20 @@
 import { Column, Entity, Index } from 'typeorm';
 import { LIVE } from '../table.js';
 
-export type MovementType = 'grant' | 'consumption' | 'expiration' | 'void' | 'debt' | 'settlement';
+/** The vocabulary of the API; some kinds have no facts behind them yet. */
+export type MovementType =
+  | 'grant'
+  | 'consumption'
+  | 'expiration'
+  | 'void'
+  | 'adjustment'
+  | 'rollover'
+  | 'reversal'
+  | 'hold'
+  | 'capture'
+  | 'release'
+  | 'debt'
+  | 'settlement';
 
 /** One movement of a customer's credit. Several of one event are numbered from 0. */
 @Entity({ name: 'transactions', schema: LIVE })
