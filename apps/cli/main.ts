@@ -2,12 +2,15 @@ import { SingleBar } from 'cli-progress';
 import { Command } from 'commander';
 import pg from 'pg';
 import { createStreamWriter, type ApiKey, type Environment, type KeyKind } from '#libs/commands';
+import { EventStoreUnavailable, TransferRefused } from '#libs/event-store';
 import { Problem } from '#libs/kernel';
 import { openPostgresEventStore } from '#libs/event-store/postgres';
 import { attachDatabase, parseConfig, startFailure, systemClock } from '#libs/platform';
 import { migrateReadModels, READ_MODEL_NAMES, rebuildReadModels, verifyLedger } from '#libs/read-models';
 import { createKey, listKeys, revokeKey } from '../keys.js';
 import { DEFAULT_TENANT } from '../runtime.js';
+import { FileUnusable } from './log-file.js';
+import { exportToFile, IMPORT_HELP, importFromFile, type TransferBar } from './transfer.js';
 
 /** Exit codes: 0 all is well, 1 a difference was found or the command failed, 2 bad usage. */
 const FOUND_A_DIFFERENCE = 1;
@@ -58,14 +61,11 @@ function print(result: unknown, lines: () => readonly string[]): void {
 }
 
 /** A bar for people, on standard error; silent for machines. */
-function progressBar(label: string): {
-  update(done: bigint, of: bigint, perSecond: number): void;
-  stop(): void;
-} {
+function progressBar(label: string, unit = 'events'): TransferBar {
   if (program.opts<{ json?: boolean }>().json || !process.stderr.isTTY)
     return { update: () => undefined, stop: () => undefined };
   const bar = new SingleBar({
-    format: `${label} {bar} {percentage}% | {value}/{total} events | {rate}/s | {eta_formatted} left`,
+    format: `${label} {bar} {percentage}% | {value}/{total} ${unit} | {rate}/s | {eta_formatted} left`,
   });
   bar.start(0, 0, { rate: 0 });
   return {
@@ -162,6 +162,37 @@ program
     }),
   );
 
+program
+  .command('export')
+  .description('Write the whole log, as it stands now, into a new compressed file.')
+  .argument('<file>', 'must not exist; such as drawdown.jsonl.gz')
+  .action((file: string) =>
+    run(async ({ eventStore }) => {
+      const result = await exportToFile({ eventStore, bar: progressBar }, file);
+      print(result, () => [
+        `${result.events} events of log ${result.identity} written.`,
+        `  digest ${result.digest}`,
+      ]);
+    }),
+  );
+
+program
+  .command('import')
+  .description(
+    'Append the log in an exported file to an empty store, with all ids and hashes, and verify it.',
+  )
+  .argument('<file>', 'written by export')
+  .addHelpText('after', IMPORT_HELP)
+  .action((file: string) =>
+    run(async ({ eventStore }) => {
+      const result = await importFromFile({ eventStore, bar: progressBar }, file);
+      print(result, () => [
+        `${result.appended} events appended, ${result.events - result.appended} were there; all ${result.events} verified.`,
+        `  digest ${result.digest}`,
+      ]);
+    }),
+  );
+
 const keys = program.command('keys').description('API keys.');
 const environments: readonly Environment[] = ['live', 'test'];
 const kinds: readonly KeyKind[] = ['secret', 'publishable', 'trigger'];
@@ -218,11 +249,18 @@ const withoutHash = ({ hash: _, ...key }: ApiKey): Omit<ApiKey, 'hash'> => key;
 
 const operator = { actor: 'operator', correlationId: 'command line' };
 
+/** Errors that say all in their message. */
+const PLAIN = [TransferRefused, FileUnusable, EventStoreUnavailable];
+
 try {
   await program.parseAsync();
 } catch (error) {
   const { text, exitCode } =
-    error instanceof Problem ? { text: error.detail, exitCode: FOUND_A_DIFFERENCE } : startFailure(error);
+    error instanceof Problem
+      ? { text: error.detail, exitCode: FOUND_A_DIFFERENCE }
+      : PLAIN.some((kind) => error instanceof kind)
+        ? { text: (error as Error).message, exitCode: FOUND_A_DIFFERENCE }
+        : startFailure(error);
   process.stderr.write(`${text}\n`);
   process.exitCode = exitCode;
 }
