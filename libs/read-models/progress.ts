@@ -11,7 +11,7 @@ export interface Progress {
 /** Milliseconds between two reports. */
 const REPORT_AFTER = 200;
 
-/** Counts events and reports now and then how far it is. Time left supposes that positions are dense. */
+/** Counts events and reports now and then how far it is. Time left supposes that events stand evenly in the log. */
 export function createProgress(
   eventStore: Pick<EventStore, 'head'>,
   onProgress: ((progress: Progress) => void) | undefined,
@@ -34,12 +34,13 @@ export function createProgress(
       reported = now;
       const head = await eventStore.head();
       const eventsPerSecond = events / Math.max(seconds(), 0.001);
-      const left = head > position ? Number(head - position) : 0;
       onProgress({
         position,
         head,
         eventsPerSecond,
-        secondsLeft: eventsPerSecond > 0 ? left / eventsPerSecond : 0,
+        // by share of the way: there may be gaps between positions
+        secondsLeft:
+          head > position && position > 0n ? (seconds() * Number(head - position)) / Number(position) : 0,
       });
     },
   };
