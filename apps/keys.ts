@@ -30,7 +30,7 @@ export async function createKey(
   { writer }: Pick<Runtime, 'writer'>,
   context: Omit<CommandContext, 'tenant' | 'idempotencyKey'>,
   { tenant, environment, kind, name, value = keyValue(kind, environment, randomSecret()) }: NewKey,
-): Promise<{ readonly key: ApiKey; readonly value: string; readonly position: bigint }> {
+): Promise<{ readonly key: ApiKey; readonly value: string }> {
   const { id, hash } = identifyKey(value);
   const written = await writer.execute(apiKeys, id, {
     context: { ...context, tenant: SYSTEM_TENANT },
@@ -42,7 +42,7 @@ export async function createKey(
       key: { id, tenant, environment, kind, name, prefix: keyPrefix(value), hash },
     }),
   });
-  return { key: (await written.stateAfter())!, value, position: written.position };
+  return { key: (await written.stateAfter())!, value };
 }
 
 const KINDS: readonly KeyKind[] = ['secret', 'publishable', 'trigger'];

@@ -1,11 +1,4 @@
 import 'reflect-metadata';
-import { parseConfig, startFailure } from '#libs/platform';
-import { start } from './start.js';
+import { startOrExit } from './start.js';
 
-try {
-  await start(parseConfig(process.env));
-} catch (error) {
-  const { text, exitCode } = startFailure(error);
-  process.stderr.write(`${text}\n`);
-  process.exit(exitCode);
-}
+await startOrExit(process.env);

@@ -1,6 +1,15 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { createLogger, installShutdown, nestLogger, type Closer, type Config } from '#libs/platform';
+import {
+  createLogger,
+  installShutdown,
+  nestLogger,
+  type Closer,
+  type Config,
+  type Role,
+  parseConfig,
+  startFailure,
+} from '#libs/platform';
 import { bootstrapKeys } from '../keys.js';
 import { startRuntime } from '../runtime.js';
 import { ApiModule, WorkerModule } from './api.module.js';
@@ -49,6 +58,18 @@ export async function start(config: Config): Promise<Started> {
     generated.map(({ key, value }) => `${`${key.environment} ${key.kind}`.padEnd(18)} ${value}`),
   );
   return { url };
+}
+
+/** Starts as the environment says, in a role of its own where one is given; where that is impossible, says why and ends the process. */
+export async function startOrExit(env: NodeJS.ProcessEnv, role?: Role): Promise<void> {
+  try {
+    const config = parseConfig(env);
+    await start(role === undefined ? config : { ...config, role });
+  } catch (error) {
+    const { text, exitCode } = startFailure(error);
+    process.stderr.write(`${text}\n`);
+    process.exit(exitCode);
+  }
 }
 
 /** Printed for people, past the logger: it takes keys out of what it writes. */

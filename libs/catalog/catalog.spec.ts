@@ -3,14 +3,13 @@ import { issue, Problem } from '#libs/kernel';
 import {
   CLAIM_LEASE,
   claimDecider,
-  creditDefinitionDecider,
+  documentDecider,
   creditDefinitionKind,
   currencyUnit,
   customerKind,
   draws,
   evolveDocument,
   featureKind,
-  meterDecider,
   meterKind,
   presentDocument,
   priceKind,
@@ -27,6 +26,9 @@ import type {
   Meter,
   Price,
 } from './index.js';
+
+const meterDecider = documentDecider(meterKind);
+const creditDefinitionDecider = documentDecider(creditDefinitionKind);
 
 const T0 = Date.UTC(2026, 0, 1);
 const at = '2026-01-01T00:00:00.000Z';

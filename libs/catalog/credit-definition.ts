@@ -1,7 +1,6 @@
 import { parseAmount } from '#libs/kernel';
 import type { Issue, IssueCode } from '#libs/kernel';
 import { isCurrency } from './currency.js';
-import { documentDecider } from './document.js';
 import type { DocumentKind } from './document.js';
 import { checkRecurrenceRule } from './recurrence-rule.js';
 
@@ -65,8 +64,6 @@ export const creditDefinitionKind: DocumentKind<CreditDefinition, 'CreditDefinit
   ],
   present: () => ({}),
 };
-
-export const creditDefinitionDecider = documentDecider(creditDefinitionKind);
 
 type Links = Pick<
   CreditDefinition,

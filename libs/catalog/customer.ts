@@ -1,6 +1,5 @@
 import type { Issue } from '#libs/kernel';
 import { isCurrency } from './currency.js';
-import { documentDecider } from './document.js';
 import type { DocumentKind } from './document.js';
 import type { Metadata } from './plan.js';
 
@@ -41,8 +40,6 @@ export const customerKind: DocumentKind<Customer, 'Customer'> = {
     return issues;
   },
 };
-
-export const customerDecider = documentDecider(customerKind);
 
 /** Whether the text names an IANA time zone this runtime knows. Offsets such as `+01:00` are no zones. */
 export function isTimeZone(text: string): boolean {

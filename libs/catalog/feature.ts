@@ -1,5 +1,4 @@
 import { formatAmount, issue, parseAmount } from '#libs/kernel';
-import { documentDecider } from './document.js';
 import type { DocumentKind } from './document.js';
 
 export type FeatureType = 'boolean' | 'number' | 'string';
@@ -30,8 +29,6 @@ export const featureKind: DocumentKind<Feature, 'Feature'> = {
       : []),
   ],
 };
-
-export const featureDecider = documentDecider(featureKind);
 
 /** The value decides the type: whole numbers and decimal strings are numeric, other strings are text. Null: not acceptable. */
 export function readFeatureValue(value: unknown): Pick<Feature, 'featureValue' | 'featureType'> | null {

@@ -1,6 +1,5 @@
 import { parseAmount } from '#libs/kernel';
 import type { Issue } from '#libs/kernel';
-import { documentDecider } from './document.js';
 import type { DocumentKind } from './document.js';
 
 export const AGGREGATIONS = ['sum', 'count', 'max', 'last', 'unique_count', 'avg'] as const;
@@ -47,8 +46,6 @@ export const meterKind: DocumentKind<Meter, 'Meter'> = {
   },
   present: ({ archivedAt }) => ({ status: archivedAt === null ? 'active' : 'archived' }),
 };
-
-export const meterDecider = documentDecider(meterKind);
 
 /** Only sums and counts draw credit; the others measure. */
 export const draws = ({ aggregation }: Pick<Meter, 'aggregation'>): boolean =>

@@ -1,4 +1,3 @@
-import { documentDecider } from './document.js';
 import type { DocumentKind } from './document.js';
 
 /** Text by name, as callers attach it to objects: at most 50 members. */
@@ -17,5 +16,3 @@ export const planKind: DocumentKind<Plan, 'Plan'> = {
   missing: 'not_found',
   check: () => [],
 };
-
-export const planDecider = documentDecider(planKind);

@@ -1,6 +1,5 @@
 import type { Issue } from '#libs/kernel';
 import { isCurrency } from './currency.js';
-import { documentDecider } from './document.js';
 import type { DocumentKind } from './document.js';
 import { checkRecurrenceRule } from './recurrence-rule.js';
 
@@ -85,8 +84,6 @@ export const priceKind: DocumentKind<Price, 'Price'> = {
     return issues;
   },
 };
-
-export const priceDecider = documentDecider(priceKind);
 
 function checkComponent(component: PriceComponent, at: string): readonly Issue[] {
   const { type, recurrence_rule: rule } = component;

@@ -1,7 +1,6 @@
 import { MAX_SCALE } from '#libs/kernel';
 import type { Issue } from '#libs/kernel';
 import { CURRENCIES } from './currency.js';
-import { documentDecider } from './document.js';
 import type { Document, DocumentKind } from './document.js';
 
 export const UNIT_KINDS = ['usage', 'monetary', 'custom'] as const;
@@ -35,8 +34,6 @@ export const unitKind: DocumentKind<Unit, 'Unit'> = {
     return issues;
   },
 };
-
-export const unitDecider = documentDecider(unitKind);
 
 const EPOCH = '1970-01-01T00:00:00.000Z';
 

@@ -13,7 +13,7 @@ import {
   type PendingCommand,
   type StreamEntry,
 } from './stream-entry.js';
-import { streamName, type StreamWriter, type Written } from './stream-kind.js';
+import { streamName, tenantOfStream, type StreamWriter, type Written } from './stream-kind.js';
 import { noWriteCache, type WriteCache } from './write-cache.js';
 
 export interface StreamWriterOptions {
@@ -277,7 +277,7 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
     if (!snapshots || revision - entry.snapshotAt < snapshots.every || hash === null) return;
     const previous = entry.snapshotAt;
     entry.snapshotAt = revision;
-    const tenant = entry.name.slice(entry.name.indexOf('-') + 1, entry.name.indexOf('_'));
+    const tenant = tenantOfStream(entry.name);
     const receipts = [...entry.receipts]
       .filter(([, receipt]) => receipt.revision <= revision)
       .map(([commandId, receipt]) => ({ ...receipt, commandId, tenant, stream: entry.name }));

@@ -1,5 +1,5 @@
 import { readAmount, readInstant, type Amount, type Instant } from '#libs/kernel';
-import { admits, narrowness, type Applicability, type UsageContext } from './applicability.js';
+import { narrowness, type Applicability, type UsageContext } from './applicability.js';
 import { compareBurnDown, type BurnDownRank } from './burn-down-order.js';
 import type { CreditEvent, CreditsConsumed, DebtSettled, GrantIssued } from './events.js';
 
@@ -267,14 +267,6 @@ function insertInOrder(grants: readonly Grant[], grant: Grant): readonly Grant[]
 const dueAt = (grant: Grant): Instant =>
   grant.activated ? grant.expiresAt : Math.min(grant.effectiveAt, grant.expiresAt);
 
-const nextDueOf = (grants: readonly Grant[]): Instant =>
+/** Earliest instant at which time makes something of these grants due; Infinity: never. */
+export const nextDueOf = (grants: readonly Grant[]): Instant =>
   grants.reduce((earliest, grant) => Math.min(earliest, dueAt(grant)), Infinity);
-
-/** What of a unit a usage could draw at an instant: the sum over the grants that would pay for it. */
-export function availableTo(account: UnitAccount, at: Instant, usage: UsageContext): Amount {
-  let sum = 0n;
-  for (const grant of account.grants)
-    if (grant.effectiveAt <= at && at < grant.expiresAt && admits(grant.applicability, usage))
-      sum += grant.remaining;
-  return sum;
-}

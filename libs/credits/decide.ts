@@ -113,6 +113,22 @@ export function decide(command: CreditCommand, state: AccountState): readonly Cr
   }
 }
 
+/** Facts in the order in which they are made, with the account as it stands after the last one. */
+function factsFrom(start: AccountState) {
+  const events: CreditEvent[] = [];
+  let state = start;
+  return {
+    events,
+    get state(): AccountState {
+      return state;
+    },
+    record(event: CreditEvent): void {
+      events.push(event);
+      state = evolve(state, event);
+    },
+  };
+}
+
 function issueGrants({ grants, now }: IssueGrants, state: AccountState): readonly CreditEvent[] {
   // before the key: sent again, a grant that has both an id and a key meets itself
   for (const { grantId, parentId } of grants)
@@ -125,16 +141,11 @@ function issueGrants({ grants, now }: IssueGrants, state: AccountState): readonl
     return [
       refused('IssueGrants', 'uniqueness_key_used', used, `The uniqueness key belongs to grant ${used}.`),
     ];
-  const events: CreditEvent[] = [];
-  let next = state;
-  const record = (event: CreditEvent): void => {
-    events.push(event);
-    next = evolve(next, event);
-  };
+  const facts = factsFrom(state);
   for (const { amount, effectiveAt, expiresAt, ...attributes } of grants) {
-    const balance = unitOf(next, attributes.unit).balance + amount;
+    const balance = unitOf(facts.state, attributes.unit).balance + amount;
     if (amount <= 0n || !withinRange(balance)) throw outOfRange(attributes.unit);
-    record({
+    facts.record({
       type: 'GrantIssued',
       data: {
         ...attributes,
@@ -145,9 +156,10 @@ function issueGrants({ grants, now }: IssueGrants, state: AccountState): readonl
         balanceAfter: formatAmount(balance),
       },
     });
-    for (const settlement of settleDebts(next, attributes.unit, attributes.grantId, now)) record(settlement);
+    for (const settlement of settleDebts(facts.state, attributes.unit, attributes.grantId, now))
+      facts.record(settlement);
   }
-  return events;
+  return facts.events;
 }
 
 /** The debt a grant that is effective now pays at once: none when it admits none of the usage that is owed. */
@@ -280,26 +292,21 @@ export function dueFacts(state: AccountState, now: Instant, grace = 0): readonly
       if (grant.expiresAt + grace <= now) due.push({ at: grant.expiresAt, expires: true, grant });
     }
   due.sort((a, b) => a.at - b.at || Number(b.expires) - Number(a.expires));
-  const events: CreditEvent[] = [];
-  let next = state;
-  const record = (event: CreditEvent): void => {
-    events.push(event);
-    next = evolve(next, event);
-  };
+  const facts = factsFrom(state);
   for (const { at, expires, grant } of due) {
     if (expires) {
       // the debt it paid when it became effective may have emptied it
-      const left = unitOf(next, grant.unit).grants.find(({ id }) => id === grant.id);
-      if (left) record(expired(next, left));
+      const left = unitOf(facts.state, grant.unit).grants.find(({ id }) => id === grant.id);
+      if (left) facts.record(expired(facts.state, left));
     } else {
-      record({
+      facts.record({
         type: 'GrantActivated',
         data: { grantId: grant.id, unit: grant.unit, activatedAt: formatInstant(at) },
       });
-      for (const settlement of settleDebts(next, grant.unit, grant.id, at)) record(settlement);
+      for (const settlement of settleDebts(facts.state, grant.unit, grant.id, at)) facts.record(settlement);
     }
   }
-  return events;
+  return facts.events;
 }
 
 function expired(state: AccountState, { unit, id, remaining, expiresAt }: Grant): CreditEvent {

@@ -1,7 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import {
-  availableTo,
   burnDown,
   creditAccount,
   dueFacts,
@@ -16,7 +15,7 @@ import {
 import { HOUR } from '#libs/kernel';
 import { amounts, contexts, histories } from '../../test/support/arbitraries.js';
 import { day, newGrant } from '../../test/support/credit-facts.js';
-import { fold, partsOf, play, type Turn } from '../../test/support/credit-history.js';
+import { availableTo, fold, partsOf, play, type Turn } from '../../test/support/credit-history.js';
 import { mayPay } from '../../test/support/credit-model.js';
 
 const ALL = histories(30);

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { availableTo, grantStatus, unitOf, type AccountState, type CreditEvent } from '#libs/credits';
+import { grantStatus, unitOf, type AccountState, type CreditEvent } from '#libs/credits';
 import { contexts, histories } from '../../test/support/arbitraries.js';
-import { outcomesOf, play, tellModel, type Turn } from '../../test/support/credit-history.js';
+import { availableTo, outcomesOf, play, tellModel, type Turn } from '../../test/support/credit-history.js';
 import { CreditModel, type Outcome } from '../../test/support/credit-model.js';
 
 const UNITS = ['calls', 'EUR'];

@@ -1,6 +1,7 @@
 import { formatAmount, readAmount } from '#libs/kernel';
 import {
   initialAccount,
+  nextDueOf,
   type AccountState,
   type Debt,
   type EndedGrant,
@@ -79,11 +80,7 @@ function unitFrom(
     balance: grants.reduce((sum, { remaining }) => sum + remaining, 0n),
     debts,
     debt: debts.reduce((sum, { amount }) => sum + amount, 0n),
-    nextDue: grants.reduce(
-      (earliest, { activated, effectiveAt, expiresAt }) =>
-        Math.min(earliest, activated ? expiresAt : Math.min(effectiveAt, expiresAt)),
-      Infinity,
-    ),
+    nextDue: nextDueOf(grants),
   };
 }
 

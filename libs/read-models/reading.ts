@@ -100,6 +100,3 @@ export function numbersOf(cursor: string, count: number): readonly string[] {
     ]);
   return numbers;
 }
-
-/** How a time of a row is read: milliseconds since the epoch, as text. */
-export const millis = (column: string): string => `(extract(epoch from ${column}) * 1000)::int8::text`;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Answer, Client } from '../support/client.js';
+import type { Client } from '../support/client.js';
 import {
   consume,
   expectProblem,
@@ -11,6 +11,7 @@ import {
   newMeter,
   ok,
   openWorld,
+  positionOf,
   transactionsOf,
   type World,
 } from './world.js';
@@ -24,8 +25,6 @@ beforeAll(async () => {
   api = world.api;
 });
 afterAll(() => world.close());
-
-const positionOf = ({ headers }: Answer): number => Number(headers.get('log-position') ?? 'none');
 
 describe('lists', () => {
   test('lead by cursors to the end, in one order, each row once', async () => {

@@ -12,6 +12,7 @@ import {
   newMeter,
   ok,
   openWorld,
+  positionOf,
   transactionsOf,
   type World,
 } from './world.js';
@@ -27,7 +28,6 @@ beforeAll(async () => {
 afterAll(() => world.close());
 
 const replayed = ({ headers }: Answer): string | null => headers.get('idempotent-replayed');
-const positionOf = ({ headers }: Answer): number => Number(headers.get('log-position') ?? 'none');
 const keyed = (key: string) => ({ 'Idempotency-Key': key });
 
 interface Write {

@@ -159,3 +159,6 @@ export function exact(amount: string): bigint {
 
 export const sumOf = (amounts: readonly string[]): bigint =>
   amounts.reduce((total, amount) => total + exact(amount), 0n);
+
+/** Position an answer names; NaN where it names none. */
+export const positionOf = ({ headers }: Answer): number => Number(headers.get('log-position') ?? 'none');

@@ -1,10 +1,13 @@
 import {
+  burnDown,
   segmentId,
   creditAccount,
   type AccountState,
   type CreditCommand,
   type CreditEvent,
   type NewGrant,
+  type UnitAccount,
+  type UsageContext,
 } from '#libs/credits';
 import { HOUR, Problem, type Amount, type Instant } from '#libs/kernel';
 import type { Step } from './arbitraries.js';
@@ -29,6 +32,10 @@ export const fold = (
   events: readonly CreditEvent[],
   from: AccountState = creditAccount.initialState,
 ): AccountState => events.reduce((state, event) => creditAccount.evolve(state, event), from);
+
+/** What of a unit a usage could draw at an instant. */
+export const availableTo = (account: UnitAccount, at: Instant, usage: UsageContext): Amount =>
+  burnDown(account, 0n, at, at, usage).availableAfter;
 
 export const settleAt = (state: AccountState, now: Instant): readonly CreditEvent[] =>
   creditAccount.decide({ type: 'SettleDue', now }, state);

@@ -2,6 +2,7 @@ import { Controller, Get, Param, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Problem } from '#libs/kernel';
+import { tenantOfStream } from '#libs/commands';
 import { createChainVerifier, type RecordedEvent } from '#libs/event-store';
 import {
   answerRead,
@@ -121,8 +122,8 @@ export class AuditController {
 
 /** A foreign stream looks exactly like a missing one. */
 function ownStream(stream: string, caller: ApiCaller): string {
-  const tenant = stream.slice(stream.indexOf('-') + 1, stream.indexOf('_'));
-  if (!/^[a-zA-Z]+-[^_\s]+_\S+$/.test(stream) || tenant !== tenantOf(caller)) throw notFound(stream);
+  if (!/^[a-zA-Z]+-[^_\s]+_\S+$/.test(stream) || tenantOfStream(stream) !== tenantOf(caller))
+    throw notFound(stream);
   return stream;
 }
 

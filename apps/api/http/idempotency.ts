@@ -1,7 +1,5 @@
-import { createParamDecorator } from '@nestjs/common';
-import type { ExecutionContext } from '@nestjs/common';
 import { ApiHeader } from '@nestjs/swagger';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply } from 'fastify';
 import { Problem } from '#libs/kernel';
 
 /**
@@ -20,11 +18,6 @@ export function readIdempotencyKey(header: string | readonly string[] | undefine
     );
   return key;
 }
-
-/** The request's idempotency key, undefined when it has none. */
-export const IdempotencyKey = createParamDecorator((_: unknown, context: ExecutionContext) =>
-  readIdempotencyKey(context.switchToHttp().getRequest<FastifyRequest>().headers['idempotency-key']),
-);
 
 /** Says in the documentation that a write takes the header. */
 export const ApiIdempotencyKey = (): MethodDecorator & ClassDecorator =>
