@@ -112,8 +112,10 @@ async function rebuild(
 
   /** The next slice, while the one after it is being read. */
   async function read(from: string | null): Promise<LogSlice> {
-    const slice = await (ahead?.from === from ? ahead.slice : eventStore.readAll(from, batchSize));
+    const waiting = ahead?.from === from ? await ahead.slice : undefined;
     ahead = undefined;
+    // an empty one met the end of a log that may have grown since
+    const slice = waiting?.events.length ? waiting : await eventStore.readAll(from, batchSize);
     if (slice.events.length === batchSize) {
       ahead = { from: slice.checkpoint, slice: eventStore.readAll(slice.checkpoint, batchSize) };
       ahead.slice.catch(ignore); // whoever asks for it is told
