@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 
 const swc = JSON.parse(readFileSync(new URL('./.swcrc', import.meta.url), 'utf8'));
 
-/** @type {import('jest').Config} */
-export default {
+/** @type {import('jest').ProjectConfig} */
+const project = {
   testEnvironment: 'node',
   // lets "#libs/*" resolve to the sources (package.json "imports", condition "source")
   testEnvironmentOptions: { customExportConditions: ['source', 'node', 'node-addons'] },
@@ -14,6 +14,20 @@ export default {
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
+};
+
+/** @type {import('jest').Config} */
+export default {
+  projects: [
+    { ...project, displayName: 'ledger' },
+    // the end-to-end tests once more, on the other event store
+    {
+      ...project,
+      displayName: 'eventstoredb',
+      roots: ['<rootDir>/test/e2e'],
+      globals: { EVENT_STORE: 'eventstoredb' },
+    },
+  ],
   testTimeout: 30_000,
   maxWorkers: 2,
   workerIdleMemoryLimit: '600MB',

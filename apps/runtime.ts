@@ -15,6 +15,7 @@ import {
 import { createCatalogReader, type CatalogReader } from '#libs/commands/catalog';
 import type { EventStore } from '#libs/event-store';
 import { createMemoryEventStore } from '#libs/event-store/memory';
+import { openEventStoreDb } from '#libs/event-store/eventstoredb';
 import { openPostgresEventStore } from '#libs/event-store/postgres';
 import { createReadModels, migrateReadModels, type ReadModels } from '#libs/read-models';
 import {
@@ -41,18 +42,28 @@ export interface Runtime {
   readonly newId: NewId;
   readonly metrics: ReturnType<typeof createMetrics>;
   readonly logger: Logger;
-  /** What to close, in this order, once nobody calls any more. */
-  readonly closers: readonly Closer[];
 }
 
 /** Milliseconds a job waits for the read model to know all that was written before it. */
 const DUE_WAIT = 10_000;
 
+/** Milliseconds for an EventStoreDB to answer, what is sent again included; for its first question as well. */
+const EVENT_STORE_TIMEOUT = 5_000;
+
 /** The tenant of a single-company installation; its test environment is `default.test`. */
 export const DEFAULT_TENANT = 'default';
 
-export async function startRuntime(config: Config, logger: Logger): Promise<Runtime> {
-  const opened: Closer[] = [];
+/**
+ * Makes the parts in order.
+ * @param patiently does something until the event store answers
+ * @param opened receives what is open already, first to be closed first
+ */
+export async function startRuntime(
+  config: Config,
+  logger: Logger,
+  patiently: <T>(work: () => Promise<T>) => Promise<T>,
+  opened: Closer[],
+): Promise<Runtime> {
   const opening = <T>(name: string, resource: T, close: (resource: T) => Promise<unknown>): T => {
     opened.unshift({ name, close: async () => void (await close(resource)) });
     return resource;
@@ -71,9 +82,7 @@ export async function startRuntime(config: Config, logger: Logger): Promise<Runt
     pool.on('error', onError);
     const eventStore = opening(
       'event store',
-      config.eventStore === 'memory'
-        ? createMemoryEventStore()
-        : await openPostgresEventStore({ connectionString: database.url, onError }),
+      await patiently(() => openEventStore(config, database.url, onError)),
       (store) => store.close(),
     );
     await migrateReadModels(database.url);
@@ -129,12 +138,32 @@ export async function startRuntime(config: Config, logger: Logger): Promise<Runt
       newId,
       metrics,
       logger,
-      closers: opened,
     };
   } catch (error) {
     for (const { close } of opened) await close();
     throw error;
   }
+}
+
+/**
+ * Opens the log where the configuration says it is.
+ * @throws EventStoreUnavailable when it does not answer
+ */
+export async function openEventStore(
+  { eventStore }: Config,
+  databaseUrl: string,
+  onError?: (error: unknown) => void,
+): Promise<EventStore> {
+  if (eventStore === 'memory') return createMemoryEventStore();
+  const onErrors = onError ? { onError } : {};
+  return eventStore === 'postgres'
+    ? openPostgresEventStore({ connectionString: databaseUrl, ...onErrors })
+    : openEventStoreDb({
+        connectionString: eventStore,
+        timeoutMs: EVENT_STORE_TIMEOUT,
+        openTimeoutMs: EVENT_STORE_TIMEOUT,
+        ...onErrors,
+      });
 }
 
 /** 256 random bits, as a new API key carries them. */

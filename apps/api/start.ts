@@ -8,13 +8,14 @@ import {
   type Config,
   type Role,
   parseConfig,
-  startFailure,
 } from '#libs/platform';
+import { failure } from '../failure.js';
 import { bootstrapKeys } from '../keys.js';
 import { startRuntime } from '../runtime.js';
 import { ApiModule, WorkerModule } from './api.module.js';
 import { createHttpEdge } from './http/index.js';
 import { serveDocs } from './openapi.js';
+import { createWaitingRoom } from './waiting-room.js';
 
 export interface Started {
   /** Where it listens, such as `http://127.0.0.1:3000`. */
@@ -28,13 +29,13 @@ export async function start(config: Config): Promise<Started> {
   const shutdown = installShutdown(closers, {
     log: (message, error) => logger.info(error ? { err: error } : {}, message),
   });
-  const runtime = await startRuntime(config, logger);
-  closers.push(...runtime.closers);
+  const waitingRoom = createWaitingRoom(config, logger, closers);
+  const runtime = await startRuntime(config, logger, waitingRoom.patiently, closers);
   void runtime.database.died.then((error) => {
     logger.fatal({ err: error }, 'the embedded Postgres ended');
     return shutdown.stop('Postgres ended', 1);
   });
-  const generated = config.role === 'worker' ? [] : await bootstrapKeys(runtime);
+  const generated = config.role === 'worker' ? [] : await waitingRoom.patiently(() => bootstrapKeys(runtime));
 
   const edge = createHttpEdge((error, instance) => logger.error({ err: error, instance }, 'unexpected'));
   const nest = nestLogger(logger); // its routine messages are for debugging
@@ -49,7 +50,7 @@ export async function start(config: Config): Promise<Started> {
   );
   edge.apply(app);
   if (config.role !== 'worker') serveDocs(app);
-  await app.listen(config.port, config.host);
+  await app.listen(await waitingRoom.close(), config.host);
   closers.unshift({ name: 'http', close: () => app.close() });
 
   const url = await app.getUrl();
@@ -66,7 +67,7 @@ export async function startOrExit(env: NodeJS.ProcessEnv, role?: Role): Promise<
     const config = parseConfig(env);
     await start(role === undefined ? config : { ...config, role });
   } catch (error) {
-    const { text, exitCode } = startFailure(error);
+    const { text, exitCode } = failure(error);
     process.stderr.write(`${text}\n`);
     process.exit(exitCode);
   }

@@ -2,14 +2,11 @@ import { SingleBar } from 'cli-progress';
 import { Command } from 'commander';
 import pg from 'pg';
 import { createStreamWriter, type ApiKey, type Environment, type KeyKind } from '#libs/commands';
-import { EventStoreUnavailable, TransferRefused } from '#libs/event-store';
-import { Problem } from '#libs/kernel';
-import { openPostgresEventStore } from '#libs/event-store/postgres';
-import { attachDatabase, parseConfig, startFailure, systemClock } from '#libs/platform';
+import { attachDatabase, parseConfig, systemClock } from '#libs/platform';
 import { migrateReadModels, READ_MODEL_NAMES, rebuildReadModels, verifyLedger } from '#libs/read-models';
 import { createKey, listKeys, revokeKey } from '../keys.js';
-import { DEFAULT_TENANT } from '../runtime.js';
-import { FileUnusable } from './log-file.js';
+import { failure } from '../failure.js';
+import { DEFAULT_TENANT, openEventStore } from '../runtime.js';
 import { exportToFile, IMPORT_HELP, importFromFile, type TransferBar } from './transfer.js';
 
 /** Exit codes: 0 all is well, 1 a difference was found or the command failed, 2 bad usage. */
@@ -29,7 +26,7 @@ async function open() {
     throw new Error('a log in memory ends with its process; there is nothing to operate on');
   const database = await attachDatabase(config);
   const pool = new pg.Pool({ connectionString: database.url, max: 4 });
-  const eventStore = await openPostgresEventStore({ connectionString: database.url });
+  const eventStore = await openEventStore(config, database.url);
   await migrateReadModels(database.url);
   const writer = createStreamWriter({ eventStore, clock: () => systemClock().now('') });
   return { config, database, pool, eventStore, writer };
@@ -148,14 +145,14 @@ program
       const readModels = rows.map(({ projection, position, stopped_reason: stopped }) => ({
         name: projection,
         position: Number(position),
-        behind: Number(head - BigInt(position)),
+        behind: eventStore.dense ? Number(head - BigInt(position)) : BigInt(position) < head,
         stopped,
       }));
       print({ log: { identity: eventStore.identity, position: Number(head) }, readModels }, () => [
         `Log ${eventStore.identity} ends at position ${head}.`,
         ...readModels.map(({ name, position, behind, stopped }) =>
           stopped === null
-            ? `  ${name}: ${position}, ${behind} behind`
+            ? `  ${name}: ${position}, ${behind === true ? 'behind' : `${Number(behind)} behind`}`
             : `  ${name}: STOPPED at ${position}: ${stopped}`,
         ),
       ]);
@@ -249,18 +246,10 @@ const withoutHash = ({ hash: _, ...key }: ApiKey): Omit<ApiKey, 'hash'> => key;
 
 const operator = { actor: 'operator', correlationId: 'command line' };
 
-/** Errors that say all in their message. */
-const PLAIN = [TransferRefused, FileUnusable, EventStoreUnavailable];
-
 try {
   await program.parseAsync();
 } catch (error) {
-  const { text, exitCode } =
-    error instanceof Problem
-      ? { text: error.detail, exitCode: FOUND_A_DIFFERENCE }
-      : PLAIN.some((kind) => error instanceof kind)
-        ? { text: (error as Error).message, exitCode: FOUND_A_DIFFERENCE }
-        : startFailure(error);
+  const { text, exitCode } = failure(error);
   process.stderr.write(`${text}\n`);
   process.exitCode = exitCode;
 }

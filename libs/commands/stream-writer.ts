@@ -52,8 +52,10 @@ const MAX_APPENDING = 2;
 const WORTH_AN_APPEND = 128;
 /** Times a command is decided anew because somebody else wrote to its stream first. */
 const MAX_ATTEMPTS = 30;
-/** Pauses (ms) before an append whose outcome is unknown is sent again with the same ids. */
-const RESEND_AFTER = [50, 100, 250, 500, 1000, 2000];
+/** Pauses (ms) before an append whose outcome is unknown is sent again with the same ids, the last one over and over. */
+const RESEND_AFTER = [50, 100, 250, 500, 1000];
+/** Milliseconds after which it is not sent again: whoever waits is told that the outcome is unknown. */
+const RESEND_FOR = 4000;
 
 /**
  * The write side of every stream: a mailbox per stream, one flush loop per process.
@@ -192,12 +194,13 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
       events: newEvents,
     }));
     stats.appends++;
+    const begun = performance.now();
     for (let attempt = 0; ; attempt++) {
       try {
         return await eventStore.append(batches);
       } catch (error) {
-        const pause = RESEND_AFTER[attempt];
-        if (!(error instanceof EventStoreUnavailable) || pause === undefined) throw error;
+        if (!(error instanceof EventStoreUnavailable) || performance.now() - begun > RESEND_FOR) throw error;
+        const pause = RESEND_AFTER[Math.min(attempt, RESEND_AFTER.length - 1)];
         await new Promise((resolve) => setTimeout(resolve, pause));
       }
     }

@@ -8,6 +8,9 @@ export interface EventStore {
   /** Names this log and no other: read models refuse to continue from a log with another identity. */
   readonly identity: string;
 
+  /** Whether positions count the events, 1, 2, 3 and so on; where they do not, they rise with gaps. */
+  readonly dense: boolean;
+
   /**
    * Appends each batch at its expected revision; one result per batch, in order. A stream stands at most once in a call.
    * Sending a batch again, with the same ids at the same revision, answers `appended` with the first positions and writes nothing.
@@ -20,6 +23,12 @@ export interface EventStore {
 
   /** Up to `limit` events of all streams after the checkpoint (null: from the start), in the order of their positions. */
   readAll(after: Checkpoint | null, limit: number): Promise<LogSlice>;
+
+  /**
+   * Where to read on so that the event at `position` comes first.
+   * @throws NoSuchPosition when no event of this log stands there
+   */
+  checkpointBefore(position: Position): Promise<Checkpoint | null>;
 
   /**
    * Everything after the checkpoint, then whatever follows, in order, each event once. The handler is awaited before
@@ -111,6 +120,15 @@ export interface Subscription {
 /** The store did not answer, or answered in a way that leaves the outcome unknown. */
 export class EventStoreUnavailable extends Error {
   override readonly name = 'EventStoreUnavailable';
+}
+
+/** No event stands at a position that was asked for. */
+export class NoSuchPosition extends Error {
+  override readonly name = 'NoSuchPosition';
+
+  constructor(readonly position: Position) {
+    super(`no event stands at position ${position}`);
+  }
 }
 
 /** The largest batch of one stream, in bytes of ids, types, data and metadata: what every adapter accepts. */

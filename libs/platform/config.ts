@@ -17,7 +17,8 @@ export interface Config {
   readonly databaseUrl: string | undefined;
   /** Run although the outside Postgres may forget committed events in a crash. For trying out only. */
   readonly allowUnsafeDatabase: boolean;
-  readonly eventStore: 'postgres' | 'memory';
+  /** Where the log is: in the Postgres of the read models, in this process, or in the EventStoreDB of the connection string. */
+  readonly eventStore: 'postgres' | 'memory' | `esdb${string}`;
   /** Absent keys are made at first start. */
   readonly bootstrapSecretKey: string | undefined;
   readonly bootstrapPublishableKey: string | undefined;
@@ -78,14 +79,17 @@ const databaseUrl = makeExactValidator<string>((input) => {
   return input;
 });
 
+/** One or several hosts; like the other address it may hold a password. */
+const EVENT_STORE_DB =
+  /^esdb(\+discover)?:\/\/([^@/?\s]+@)?[^@/?,:\s]+(:\d+)?(,[^@/?,:\s]+(:\d+)?)*\/?(\?\S*)?$/;
+
 const eventStore = makeExactValidator<Config['eventStore']>((input) => {
   if (input === 'memory:') return 'memory';
-  if (/^esdb(\+discover)?:\/\//.test(input))
-    throw new Error(
-      'names an EventStoreDB, which is not in this version; it arrives in the next release. ' +
-        'Leave it out to keep events in Postgres',
-    );
-  throw new Error('must be absent (events in Postgres), memory: or esdb://...');
+  if (EVENT_STORE_DB.test(input)) return input as `esdb${string}`;
+  throw new Error(
+    'must be absent (events in Postgres), memory: or a connection string of EventStoreDB such as ' +
+      'esdb://user:password@host:2113?tls=true or esdb+discover://host',
+  );
 });
 
 const apiKey = (prefix: 'sk' | 'pk' | 'tk') =>

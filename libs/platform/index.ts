@@ -6,4 +6,3 @@ export * from './embedded-postgres.js';
 export * from './logging.js';
 export * from './metrics.js';
 export * from './shutdown.js';
-export * from './startup.js';

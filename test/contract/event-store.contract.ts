@@ -4,6 +4,7 @@ import {
   EventStoreUnavailable,
   MAX_BATCH_BYTES,
   NO_STREAM,
+  NoSuchPosition,
   type AppendBatch,
   type AppendResult,
   type Checkpoint,
@@ -585,6 +586,22 @@ export function eventStoreContract(name: string, open: () => Promise<OpenedStore
         await subscription.stop();
         expect(String(errors.pop())).toContain(checkpoint);
       }
+    });
+
+    test('the checkpoint before an event leads to it; where none stands there is none', async () => {
+      const streams = [newStream(), newStream(), newStream()];
+      await store.append(streams.map((stream) => batch(stream, NO_STREAM, 2)));
+      const { events } = await store.readAll(null, 100_000);
+      const own = events.filter(({ stream }) => streams.includes(stream));
+      for (const [n, { position }] of own.entries()) {
+        const slice = await store.readAll(await store.checkpointBefore(position), 100_000);
+        expect(slice.events).toEqual(events.slice(events.indexOf(own[n]!)));
+      }
+      for (const position of [-1n, (await store.head()) + 1n])
+        await expect(store.checkpointBefore(position)).rejects.toThrow(NoSuchPosition);
+      if (store.dense)
+        expect(events.map(({ position }) => position)).toEqual(events.map((_, n) => BigInt(n + 1)));
+      else await expect(store.checkpointBefore(own[1]!.position - 1n)).rejects.toThrow(NoSuchPosition);
     });
 
     test('another opening of the same log has its identity and its events', async () => {

@@ -10,7 +10,6 @@ import {
   type Environment,
   type Server,
 } from '../support/server.js';
-import { createTestDatabase } from '../support/postgres.js';
 import { until } from '../support/wait.js';
 import type { Answer, Client } from '../support/client.js';
 import {
@@ -24,6 +23,8 @@ import {
   newAccount,
   nowOf,
   ok,
+  openLog,
+  openStore,
   openWorld,
   sumOf,
   transactionsOf,
@@ -118,18 +119,21 @@ async function expectExactlyOnce(api: Client, accounts: readonly Account[], atte
 describe('the embedded Postgres', () => {
   const keys = makeKeys();
   let dataDir: string;
+  let log: Awaited<ReturnType<typeof openLog>>;
   let env: Environment;
   let server: Server;
   const api = () => server.client(keys.secret);
   beforeAll(async () => {
     dataDir = mkdtempSync(join(tmpdir(), 'drawdown-e2e-'));
-    env = { DATA_DIR: dataDir, ALLOW_UNSAFE_DATABASE: '0', ...bootstrapOf(keys) };
+    log = await openLog();
+    env = { DATA_DIR: dataDir, ...log.env, ALLOW_UNSAFE_DATABASE: '0', ...bootstrapOf(keys) };
     server = await startServer(env);
   });
   afterAll(async () => {
     await server.kill();
     // whatever state the test left it in, the next start takes its Postgres over, and this stop ends it
     await (await startServer(env)).stop();
+    await log.drop();
     rmSync(dataDir, { recursive: true, force: true });
   });
 
@@ -277,9 +281,9 @@ describe('two processes on one Postgres', () => {
 
 describe('roles', () => {
   test('api writes and answers, worker projects', async () => {
-    const database = await createTestDatabase();
+    const store = await openStore();
     const keys = makeKeys();
-    const env = { DATABASE_URL: database.url, ...bootstrapOf(keys) };
+    const env = { ...store.env, ...bootstrapOf(keys) };
     const api = await startServer({ ...env, ROLE: 'api' });
     try {
       const client = api.client(keys.secret);
@@ -300,7 +304,7 @@ describe('roles', () => {
       }
     } finally {
       expect(await api.stop()).toBe(0);
-      await database.drop();
+      await store.drop();
     }
   });
 });

@@ -8,6 +8,7 @@ import {
   type Keys,
   type Server,
 } from '../support/server.js';
+import { startProtocolServer } from '../support/eventstoredb/start.js';
 import type { Answer, Client } from '../support/client.js';
 
 export const SECOND = 1_000;
@@ -18,7 +19,7 @@ export const DAY = 24 * HOUR;
 export interface World {
   /** The one that runs now. */
   readonly server: Server;
-  readonly database: TestDatabase;
+  readonly store: TestStore;
   readonly env: Environment;
   readonly keys: Keys;
   /** With the secret key of the test environment. */
@@ -31,15 +32,15 @@ export interface World {
 }
 
 export async function openWorld(extra: Environment = {}): Promise<World> {
-  const database = await createTestDatabase();
+  const store = await openStore();
   const keys = makeKeys();
-  const env = { DATABASE_URL: database.url, ...bootstrapOf(keys), ...extra };
+  const env = { ...store.env, ...bootstrapOf(keys), ...extra };
   let server = await startServer(env);
   return {
     get server() {
       return server;
     },
-    database,
+    store,
     env,
     keys,
     get api() {
@@ -54,10 +55,36 @@ export async function openWorld(extra: Environment = {}): Promise<World> {
     },
     async close() {
       await server.stop();
-      await database.drop();
+      await store.drop();
     },
   };
 }
+
+/** A database and a log of their own. */
+export interface TestStore {
+  readonly env: Environment;
+  readonly database: TestDatabase;
+  drop(): Promise<void>;
+}
+
+export async function openStore(): Promise<TestStore> {
+  const [database, log] = await Promise.all([createTestDatabase(), openLog()]);
+  return {
+    env: { DATABASE_URL: database.url, ...log.env },
+    database,
+    drop: async () => void (await Promise.all([database.drop(), log.drop()])),
+  };
+}
+
+/** A log on the event store that this run is about. */
+export async function openLog(): Promise<Omit<TestStore, 'database'>> {
+  if (!ON_EVENT_STORE_DB) return { env: {}, drop: () => Promise.resolve() };
+  const server = await startProtocolServer();
+  return { env: { EVENT_STORE_URL: server.url }, drop: server.kill };
+}
+
+/** Set by the test runner's configuration. */
+export const ON_EVENT_STORE_DB = (globalThis as { EVENT_STORE?: string }).EVENT_STORE === 'eventstoredb';
 
 let count = 0;
 /** A name nobody used before in this file. */

@@ -57,7 +57,7 @@ describe('a ledger in use', () => {
       await consume(world.api, { ...account, amount: 2 });
     }
     const head = ok(await world.api.get('/health/ready')).log.position as number;
-    const exported = await json(world.database.url, 'export', file('ledger.gz'));
+    const exported = await json(world.store.database.url, 'export', file('ledger.gz'));
     expect(exported).toMatchObject({ events: head, exportedUpTo: head });
     if (process.platform !== 'win32') expect((await stat(file('ledger.gz'))).mode & 0o777).toBe(0o600);
 
@@ -77,7 +77,7 @@ describe('a ledger in use', () => {
       await server.stop();
     }
     const rebuilt = await json(target, 'rebuild');
-    const original = await json(world.database.url, 'rebuild');
+    const original = await json(world.store.database.url, 'rebuild');
     const digests = ({ digests: all }: any) => all.map(({ name, rebuilt: digest }: any) => [name, digest]);
     expect(digests(rebuilt)).toEqual(digests(original));
     expect(await json(target, 'verify')).toMatchObject({ faults: [], differences: [] });
@@ -90,7 +90,7 @@ describe('a ledger in use', () => {
     await eventStore.close();
     await json(other, 'export', file('other.gz'));
     const before = ok(await world.api.get('/health/ready')).log.position as number;
-    const { code, stderr } = await drawdown(world.database.url, 'import', file('other.gz'));
+    const { code, stderr } = await drawdown(world.store.database.url, 'import', file('other.gz'));
     expect([code, stderr]).toEqual([1, expect.stringContaining('not empty and not a prefix')]);
     expect(stderr).not.toMatch(/^\s+at /m);
     expect(ok(await world.api.get('/health/ready')).log.position).toBe(before);

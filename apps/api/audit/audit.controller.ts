@@ -1,9 +1,15 @@
 import { Controller, Get, Param, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { Problem } from '#libs/kernel';
+import { issue, Problem } from '#libs/kernel';
 import { tenantOfStream } from '#libs/commands';
-import { createChainVerifier, type RecordedEvent } from '#libs/event-store';
+import {
+  createChainVerifier,
+  NoSuchPosition,
+  type EventStore,
+  type Position,
+  type RecordedEvent,
+} from '#libs/event-store';
 import {
   answerRead,
   Caller,
@@ -16,8 +22,9 @@ import {
 import { RuntimeRef } from '../runtime-ref.js';
 
 const DEFAULT_LIMIT = 100;
-/** Events of other tenants a page of the log may pass over before it ends early. */
+/** Events of all tenants that a page of the log may look at before it ends early. */
 const MAX_SCANNED = 20_000;
+const PAGE = 1000;
 
 class AuditQuery {
   @Field(IsQueryNumber(0, Number.MAX_SAFE_INTEGER), {
@@ -89,7 +96,8 @@ export class AuditController {
   @Get('log')
   @ApiOperation({
     summary: 'Read the tenant’s part of the log',
-    description: '`from` is a position, inclusive.',
+    description:
+      '`from` is a position, inclusive: `nextFrom` of the page before, or the position of an event. Beyond the end there is nothing yet.',
   })
   async log(
     @Query() query: AuditQuery,
@@ -100,23 +108,25 @@ export class AuditController {
     const limit = Number(query.limit ?? DEFAULT_LIMIT);
     const tenant = tenantOf(caller);
     const data: RecordedEvent[] = [];
-    let after = query.from === undefined || query.from === '0' ? null : String(BigInt(query.from) - 1n);
-    for (let scanned = 0; data.length < limit && scanned < MAX_SCANNED;) {
-      const { events, checkpoint } = await eventStore.readAll(after, 1000);
-      if (events.length === 0) {
-        after = null;
-        break;
-      }
+    const from = BigInt(query.from ?? 0);
+    let next: Position | null = null;
+    const head = await eventStore.head();
+    let after = from === 0n || from > head ? null : await checkpointBefore(eventStore, from);
+    log: for (let scanned = 0; from <= head;) {
+      const { events, checkpoint } = await eventStore.readAll(after, PAGE);
+      if (events.length === 0) break;
       for (const event of events) {
-        if (data.length === limit) break;
+        if (data.length === limit || scanned === MAX_SCANNED) {
+          next = event.position;
+          break log;
+        }
         scanned++;
-        after = event.position.toString();
         if (event.metadata['tenant'] === tenant) data.push(event);
       }
-      if (data.length < limit) after = checkpoint;
+      after = checkpoint;
     }
-    answerRead(reply, await eventStore.head());
-    return { data: data.map(answer), nextFrom: after === null ? null : Number(after) + 1 };
+    answerRead(reply, head);
+    return { data: data.map(answer), nextFrom: next === null ? null : Number(next) };
   }
 }
 
@@ -125,6 +135,17 @@ function ownStream(stream: string, caller: ApiCaller): string {
   if (!/^[a-zA-Z]+-[^_\s]+_\S+$/.test(stream) || tenantOfStream(stream) !== tenantOf(caller))
     throw notFound(stream);
   return stream;
+}
+
+async function checkpointBefore(eventStore: EventStore, position: Position): Promise<string | null> {
+  try {
+    return await eventStore.checkpointBefore(position);
+  } catch (error) {
+    if (!(error instanceof NoSuchPosition)) throw error;
+    throw new Problem('malformed_request', `No event of the log stands at position ${position}.`, [
+      issue('?from', 'cursor_invalid', 'must be the position of an event'),
+    ]);
+  }
 }
 
 const notFound = (stream: string): Problem =>

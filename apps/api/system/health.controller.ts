@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { Controller, Get, Header, Res } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
@@ -19,28 +20,19 @@ export class HealthController {
   @Get('health/ready')
   async ready(@Res({ passthrough: true }) reply: FastifyReply) {
     const { eventStore, readModels } = this.runtime.current;
-    const [head, models] = await Promise.all([
-      eventStore.head().catch((error: unknown) => error),
-      readModels.status().catch((error: unknown) => error),
-    ]);
-    const stopped = Array.isArray(models)
-      ? models.filter((model: { stopped: string | null }) => model.stopped !== null)
-      : [];
-    const ready = typeof head === 'bigint' && Array.isArray(models) && stopped.length === 0;
+    const [head, models] = await Promise.all([answerOf(eventStore.head()), answerOf(readModels.status())]);
+    const ready =
+      head !== undefined && models !== undefined && models.every(({ stopped }) => stopped === null);
     void reply.code(ready ? 200 : 503);
     if (!ready) void reply.header('Retry-After', '1');
     return {
       status: ready ? 'ok' : 'unavailable',
-      log: typeof head === 'bigint' ? { position: Number(head) } : { error: 'does not answer' },
-      readModels: Array.isArray(models)
-        ? (models as { name: string; position: bigint; stopped: string | null }[]).map(
-            ({ name, position, stopped: why }) => ({
-              name,
-              position: Number(position),
-              stopped: why,
-            }),
-          )
-        : { error: 'do not answer' },
+      log: head === undefined ? { error: 'does not answer' } : { position: Number(head) },
+      readModels: models?.map(({ name, position, stopped }) => ({
+        name,
+        position: Number(position),
+        stopped,
+      })) ?? { error: 'do not answer' },
       timeZoneData: process.versions['tz'] ?? null,
     };
   }
@@ -49,5 +41,19 @@ export class HealthController {
   @Header('Content-Type', 'text/plain; version=0.0.4; charset=utf-8')
   metrics(): Promise<string> {
     return this.runtime.current.metrics.metrics();
+  }
+}
+
+/** Milliseconds in which whatever is asked must answer, or it does not. */
+const PATIENCE = 2_000;
+
+async function answerOf<T>(asked: Promise<T>): Promise<T | undefined> {
+  const waiting = new AbortController();
+  try {
+    return await Promise.race([asked, pause(PATIENCE, undefined, { signal: waiting.signal })]);
+  } catch {
+    return undefined;
+  } finally {
+    waiting.abort();
   }
 }

@@ -2,6 +2,7 @@ import { BACKWARDS, END, FORWARDS, START } from '@eventstore/db-client';
 import {
   checkBatches,
   EventStoreUnavailable,
+  NoSuchPosition,
   type AppendResult,
   type Checkpoint,
   type EventStore,
@@ -14,6 +15,7 @@ import { closedError, createConnection, type Connection } from './connection.js'
 import {
   assertReached,
   fromCheckpoint,
+  isInvalidPosition,
   isOwn,
   lastRecord,
   readAllPage,
@@ -134,6 +136,7 @@ export async function openEventStoreDb(options: EventStoreDbOptions): Promise<Ev
 
   return {
     identity: connection.identity(),
+    dense: false,
 
     append: async (batches) => {
       open();
@@ -166,6 +169,20 @@ export async function openEventStoreDb(options: EventStoreDbOptions): Promise<Ev
     },
 
     readAll,
+
+    checkpointBefore: async (position) => {
+      open();
+      // of one event appended by itself or among others, commit and prepare are the same
+      const at: LogPosition = { commit: position, prepare: position };
+      if (position < 0n) throw new NoSuchPosition(position);
+      const page = (direction: typeof FORWARDS | typeof BACKWARDS) =>
+        read((session) => readAllPage(session, at, 1, direction)).catch((error: unknown) => {
+          throw isInvalidPosition(error) ? new NoSuchPosition(position) : error;
+        });
+      const [[here], [before]] = await Promise.all([page(FORWARDS), page(BACKWARDS)]);
+      if (here?.position.commit !== position || !isOwn(here)) throw new NoSuchPosition(position);
+      return before ? toCheckpoint(before.position) : null;
+    },
 
     subscribe: (after, options) => {
       open();

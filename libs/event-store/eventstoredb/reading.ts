@@ -126,6 +126,11 @@ export function assertReached(checkpoint: LogPosition, end: bigint): void {
 
 /** The server's refusal of a position, in words of the port. */
 export function readingFailed(checkpoint: LogPosition | null, error: unknown): unknown {
-  if (checkpoint === null || isTransient(error) || !hasType(error, 'unknown')) return error;
-  return noCheckpoint(toCheckpoint(checkpoint), error);
+  return checkpoint !== null && isInvalidPosition(error)
+    ? noCheckpoint(toCheckpoint(checkpoint), error)
+    : error;
 }
+
+/** Whether the server says that no record begins at the position it was given. */
+export const isInvalidPosition = (error: unknown): boolean =>
+  !isTransient(error) && hasType(error, 'unknown');

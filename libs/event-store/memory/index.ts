@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import {
   checkBatches,
+  NoSuchPosition,
   NO_STREAM,
   type AppendBatch,
   type AppendResult,
@@ -76,6 +77,7 @@ export function createMemoryEventStore(options: { readonly identity?: string } =
 
   return {
     identity: options.identity ?? `memory:${randomUUID()}`,
+    dense: true,
 
     append: async (batches) => {
       open();
@@ -98,6 +100,12 @@ export function createMemoryEventStore(options: { readonly identity?: string } =
     readAll: async (after, limit) => {
       open();
       return slice(after, limit);
+    },
+
+    checkpointBefore: async (position) => {
+      open();
+      if (position < 1n || position > BigInt(log.length)) throw new NoSuchPosition(position);
+      return position === 1n ? null : String(position - 1n);
     },
 
     subscribe: (after, { batchSize = 1000, handle, onCaughtUp, onError }) => {

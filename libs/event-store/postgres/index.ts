@@ -1,5 +1,6 @@
 import {
   checkBatches,
+  NoSuchPosition,
   type AppendResult,
   type Checkpoint,
   type EventStore,
@@ -82,6 +83,7 @@ export async function openPostgresEventStore(options: PostgresEventStoreOptions)
 
   return {
     identity,
+    dense: true,
 
     append: async (batches) => {
       checkBatches(batches);
@@ -142,6 +144,10 @@ export async function openPostgresEventStore(options: PostgresEventStoreOptions)
     },
 
     readAll,
+    checkpointBefore: async (position) => {
+      if (position < 1n || position > (await head()).position) throw new NoSuchPosition(position);
+      return position === 1n ? null : String(position - 1n);
+    },
     subscribe: subscriptions.subscribe,
     head: async () => (await head()).position,
     close: async () => {
