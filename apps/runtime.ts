@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
+import { Gauge } from 'prom-client';
 import { typeidUnboxed } from 'typeid-js';
 import {
   accountKind,
@@ -7,6 +8,7 @@ import {
   createStreamWriter,
   noWriteCache,
   openPostgresWriteCache,
+  settleAccount,
   type ClosableStreamWriter,
   type Clocks,
   type CreditsDeps,
@@ -17,6 +19,7 @@ import type { EventStore } from '#libs/event-store';
 import { createMemoryEventStore } from '#libs/event-store/memory';
 import { openEventStoreDb } from '#libs/event-store/eventstoredb';
 import { openPostgresEventStore } from '#libs/event-store/postgres';
+import { createScheduleHold, startSchedules } from '#libs/schedules';
 import { createReadModels, migrateReadModels, type ReadModels } from '#libs/read-models';
 import {
   createMetrics,
@@ -39,6 +42,7 @@ export interface Runtime {
   readonly clocks: Clocks;
   readonly readModels: ReadModels;
   readonly credits: CreditsDeps;
+  readonly holdSchedules: ReturnType<typeof createScheduleHold>;
   readonly newId: NewId;
   readonly metrics: ReturnType<typeof createMetrics>;
   readonly logger: Logger;
@@ -125,6 +129,33 @@ export async function startRuntime(
       },
     };
     const metrics = createMetrics();
+    if (config.role !== 'api') {
+      const lag = new Gauge({
+        name: 'drawdown_schedule_lag_seconds',
+        help: 'How long the oldest due work of an environment has been waiting to be recorded.',
+        labelNames: ['tenant'],
+        registers: [metrics],
+      });
+      opening(
+        'schedules',
+        startSchedules({
+          pool,
+          now: async (tenant) => {
+            await clocks.sync(tenant);
+            return clocks.now(tenant);
+          },
+          grace: config.expiryGrace,
+          settle: async (tenant, customerId) => {
+            const context = { tenant, actor: 'schedule', correlationId: 'schedule' };
+            return (await settleAccount(credits, context, customerId)).position;
+          },
+          projected: (position) => readModels.waitForPosition(position, DUE_WAIT),
+          onLag: (tenant, milliseconds) => lag.set({ tenant }, milliseconds / 1000),
+          onError,
+        }),
+        (it) => it.stop(),
+      );
+    }
     return {
       config,
       database,
@@ -135,6 +166,7 @@ export async function startRuntime(
       clocks,
       readModels,
       credits,
+      holdSchedules: createScheduleHold(pool),
       newId,
       metrics,
       logger,

@@ -3,6 +3,7 @@ import { CatalogRow } from './catalog/catalog.entity.js';
 import { CheckpointRow } from './checkpoints/checkpoint.entity.js';
 import { CustomerRow } from './customers/customers.entity.js';
 import { GrantRow } from './grants/grants.entity.js';
+import { ScheduleRow } from './schedules/schedules.entity.js';
 import { TransactionRow } from './transactions/transactions.entity.js';
 import { UsageRow } from './usage/usage.entity.js';
 
@@ -13,6 +14,7 @@ export const ENTITIES = [
   CheckpointRow,
   CustomerRow,
   GrantRow,
+  ScheduleRow,
   TransactionRow,
   UsageRow,
 ];

@@ -5,6 +5,7 @@ export * from './catalog/catalog.query.js';
 export * from './customers/customers.query.js';
 export * from './grants/grant-lookups.js';
 export * from './grants/grants.query.js';
+export * from './schedules/due-accounts.js';
 export * from './transactions/transactions.query.js';
 export * from './usage/usage.query.js';
 export { ReadModelsOfAnotherLog } from './checkpoints/checkpoints.js';

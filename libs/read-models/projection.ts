@@ -46,6 +46,8 @@ export interface Sink {
     properties: readonly (keyof Row & string)[],
     patches: readonly Partial<Row>[],
   ): Promise<void>;
+  /** Deletes rows by their keys; one that is not there is as good as deleted. */
+  remove<Row extends object>(table: Table<Row>, keys: readonly Partial<Row>[]): Promise<void>;
   /** Reads the projection's own rows; `{schema}` in the text stands for the schema. */
   query<Result extends object>(text: string, values: readonly unknown[]): Promise<readonly Result[]>;
 }

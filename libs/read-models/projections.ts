@@ -3,6 +3,7 @@ import { catalogProjection } from './catalog/catalog.projection.js';
 import { customersProjection } from './customers/customers.projection.js';
 import { grantsProjection } from './grants/grants.projection.js';
 import type { Projection } from './projection.js';
+import { schedulesProjection } from './schedules/schedules.projection.js';
 import { transactionsProjection } from './transactions/transactions.projection.js';
 import { usageProjection } from './usage/usage.projection.js';
 
@@ -12,6 +13,7 @@ export const PROJECTIONS: readonly Projection[] = [
   catalogProjection,
   customersProjection,
   grantsProjection,
+  schedulesProjection,
   transactionsProjection,
   usageProjection,
 ];

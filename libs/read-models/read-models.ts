@@ -1,9 +1,10 @@
 import type pg from 'pg';
 import { createGrantLookups, type GrantLookups } from './grants/grant-lookups.js';
+import { createDueWork, type DueWork } from './schedules/due-accounts.js';
 import { startProjector, type Projector, type ProjectorOptions } from './projector.js';
 
 /** The read side of a process: the projector, or the one who looks on, and what commands look up in it. */
-export interface ReadModels extends Omit<Projector, 'stop'>, GrantLookups {
+export interface ReadModels extends Omit<Projector, 'stop'>, GrantLookups, DueWork {
   readonly pool: pg.Pool;
   /** Resolves when the batch in hand is committed and nothing more is projected. */
   close(): Promise<void>;
@@ -24,5 +25,6 @@ export async function createReadModels(options: ProjectorOptions): Promise<ReadM
     currentPosition,
     close: stop,
     ...createGrantLookups(pool, eventStore, projector),
+    ...createDueWork(pool),
   };
 }

@@ -89,6 +89,13 @@ export function createSink(connection: Queryable, schema: Schema): Sink {
         );
     },
 
+    async remove(table, keys) {
+      if (keys.length === 0) return;
+      const text = `delete from ${schema}.${table.name} t using ${unnest(table.key)}
+        where ${table.key.map((column) => `t.${q(column.name)} = ${typed(column)}`).join(' and ')}`;
+      await run(client, text, arrays(table.key, keys), `${schema}.${table.name}.remove`);
+    },
+
     query: async <Result extends object>(text: string, values: readonly unknown[]) =>
       (await run<Result>(client, text.replaceAll('{schema}', schema), values)).rows,
   };

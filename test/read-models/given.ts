@@ -123,7 +123,7 @@ export async function givenLedger(options: { readonly store?: (url: string) => P
 
 export type Ledger = Awaited<ReturnType<typeof givenLedger>>;
 
-const TABLES = ['balances', 'grants', 'transactions', 'usage', 'customers', 'catalog'];
+const TABLES = ['balances', 'grants', 'schedules', 'transactions', 'usage', 'customers', 'catalog'];
 
 /** Every row of every read model as text, in order. */
 export async function allRows(pool: pg.Pool): Promise<Record<string, readonly string[]>> {

@@ -67,11 +67,14 @@ export class TriggersController {
     body: TriggerDto,
     job: (at: Instant) => Promise<Readonly<Record<string, number>>>,
   ) {
-    const { writer, eventStore } = this.runtime.current;
-    const { answer, replayed } = await runOnce(writer, context, operation, { ...body }, async () => {
-      const at = await this.asOf(body, context);
-      return { timestamp: formatInstant(at), ...(await job(at)) };
-    });
+    const { writer, eventStore, holdSchedules } = this.runtime.current;
+    // what this job makes due is recorded, and counted, by this job
+    const { answer, replayed } = await runOnce(writer, context, operation, { ...body }, () =>
+      holdSchedules(context.tenant, async () => {
+        const at = await this.asOf(body, context);
+        return { timestamp: formatInstant(at), ...(await job(at)) };
+      }),
+    );
     // a job writes to many streams; the end of the log is behind all of it
     answerRead(reply, await eventStore.head());
     if (replayed) void reply.header('Idempotent-Replayed', 'true');

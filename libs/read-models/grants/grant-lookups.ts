@@ -1,4 +1,3 @@
-import { formatInstant, type Instant } from '#libs/kernel';
 import type { EventStore } from '#libs/event-store';
 import type pg from 'pg';
 import { asProblem } from '../reading.js';
@@ -6,8 +5,6 @@ import { run } from '../sink.js';
 import { LIVE } from '../table.js';
 import type { PositionWaiter } from '../waiting.js';
 
-/** Customers on one page of {@link GrantLookups.customersDue}. */
-export const DUE_PAGE = 500;
 /** Milliseconds that a lookup waits for the read model to reach the end of the log. */
 const LOOKUP_WAIT = 2000;
 
@@ -17,8 +14,6 @@ export interface GrantLookups {
    * @throws Problem `read_model_behind` when that cannot be said within 2 s
    */
   locateGrant(tenant: string, grantId: string): Promise<{ customerId: string } | null>;
-  /** Customers on whose open grants time has made something due at an instant: a page after `after`, ordered by id. */
-  customersDue(tenant: string, at: Instant, after: string | null): Promise<readonly string[]>;
 }
 
 /** The lookups that commands on grants need: of rows, but as of the end of the log. */
@@ -45,22 +40,6 @@ export function createGrantLookups(
       if (found) return found;
       await waitForPosition(await eventStore.head(), LOOKUP_WAIT, ['grants']);
       return look(tenant, grantId);
-    },
-
-    async customersDue(tenant: string, at: Instant, after: string | null): Promise<readonly string[]> {
-      const { rows } = await run<{ customerId: string }>(
-        pool,
-        `select "customerId" from (
-           select customer_id as "customerId" from ${LIVE}.grants
-           where tenant = $1 and ended_as is null and expires_at <= $2 and customer_id > $3
-           union
-           select customer_id from ${LIVE}.grants
-           where tenant = $1 and ended_as is null and not activated and effective_at <= $2 and customer_id > $3
-         ) due order by "customerId" limit ${DUE_PAGE}`,
-        [tenant, formatInstant(at), after ?? ''],
-        'grants.due',
-      ).catch(asProblem);
-      return rows.map(({ customerId }) => customerId);
     },
   };
 }

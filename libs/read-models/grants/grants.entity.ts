@@ -9,10 +9,6 @@ const OPEN = 'ended_as is null';
 @Index('grants_by_customer', ['tenant', 'customerId', 'position'])
 @Index('grants_open_by_customer', ['tenant', 'customerId', 'position'], { where: OPEN })
 @Index('grants_by_parent', ['tenant', 'parentId', 'position'], { where: 'parent_id is not null' })
-@Index('grants_open_by_expiry', ['tenant', 'expiresAt', 'customerId'], { where: OPEN })
-@Index('grants_waiting_by_start', ['tenant', 'effectiveAt', 'customerId'], {
-  where: `${OPEN} and not activated`,
-})
 export class GrantRow {
   @Column({ type: 'text', primary: true })
   tenant!: string;

@@ -1,0 +1,187 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type pg from 'pg';
+import type { Instant } from '#libs/kernel';
+import { dueAccounts, oldestDue, scheduledTenants } from '#libs/read-models';
+
+export interface ScheduleOptions {
+  /** Database of the read models. One connection is held. */
+  readonly pool: pg.Pool;
+  /** The environment's now; learns first how its test clock was moved. */
+  readonly now: (tenant: string) => Promise<Instant>;
+  /** Milliseconds by which the recording of expiries is delayed. */
+  readonly grace: number;
+  /** Records what time has made due on one account. @returns the position up to which it is recorded */
+  readonly settle: (tenant: string, customerId: string) => Promise<bigint>;
+  /** Resolves when the read models reflect a position; rejects when that takes too long. */
+  readonly projected: (position: bigint) => Promise<void>;
+  /** Told, of each environment, how long (ms) the oldest due work has been waiting. */
+  readonly onLag?: (tenant: string, lag: number) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+export interface Schedules {
+  /** Resolves when the batch in hand is recorded. */
+  stop(): Promise<void>;
+}
+
+/** Milliseconds between two looks for due work. */
+const LOOK_EVERY = 200;
+/** The shares into which each environment's work is cut, so that several workers take part. */
+const SHARES = 8;
+/** Accounts of one share settled at once. */
+const BATCH = 200;
+/** Milliseconds for which one share is worked off without a break. */
+const LONGEST_TURN = 1_000;
+/** Milliseconds for which an account that could not be settled is left alone. */
+const LEAVE_ALONE = 5_000;
+
+/**
+ * Turns what time has made due into recorded facts. Any number of workers may run it: a share of the work belongs to
+ * whoever has its lock, which ends with the connection, so a worker that dies is replaced by the next look of another one.
+ * Settling is idempotent; nothing depends on it but the time at which facts are recorded.
+ */
+export function startSchedules(options: ScheduleOptions): Schedules {
+  const { pool, now, grace, settle, projected, onLag, onError } = options;
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  /** Accounts that could not be settled, and until when (by `performance.now()`) they are left alone. */
+  const failed = new Map<string, number>();
+
+  async function work(client: pg.PoolClient): Promise<void> {
+    while (!signal.aborted) {
+      for (const tenant of await scheduledTenants(client)) {
+        const at = await now(tenant);
+        const oldest = await oldestDue(client, tenant, at, grace);
+        onLag?.(tenant, oldest === null ? 0 : at - oldest);
+        if (oldest !== null) await unlessHeld(client, tenant, () => takeShares(client, tenant));
+      }
+      await pause(LOOK_EVERY, undefined, { signal }).catch(ignore);
+    }
+  }
+
+  async function takeShares(client: pg.PoolClient, tenant: string): Promise<void> {
+    for (let index = 0; index < SHARES && !signal.aborted; index++) {
+      const lock = [SHARE_LOCK + index, tenant] as const;
+      if (!(await tryLock(client, 'pg_try_advisory_lock', ...lock))) continue;
+      try {
+        await workOff(client, tenant, index);
+      } finally {
+        await client.query('select pg_advisory_unlock($1, hashtext($2))', [...lock]);
+      }
+    }
+  }
+
+  async function workOff(client: pg.PoolClient, tenant: string, index: number): Promise<void> {
+    // now and then somebody else may want the environment for himself
+    const until = performance.now() + LONGEST_TURN;
+    while (!signal.aborted && performance.now() < until) {
+      const share = { index, of: SHARES };
+      const customers = await dueAccounts(
+        client,
+        tenant,
+        await now(tenant),
+        grace,
+        share,
+        leftAlone(tenant),
+        BATCH,
+      );
+      if (customers.length === 0) return;
+      const positions = await Promise.all(
+        customers.map((customerId) =>
+          settle(tenant, customerId).catch((error: unknown) => {
+            failed.set(`${tenant}\n${customerId}`, performance.now() + LEAVE_ALONE);
+            onError(error);
+            return 0n;
+          }),
+        ),
+      );
+      // what is recorded is due no more once the read model knows
+      await projected(positions.reduce((last, position) => (position > last ? position : last), 0n));
+    }
+  }
+
+  function leftAlone(tenant: string): readonly string[] {
+    const current = performance.now();
+    for (const [key, until] of failed) if (until <= current) failed.delete(key);
+    return [...failed.keys()]
+      .filter((key) => key.startsWith(`${tenant}\n`))
+      .map((key) => key.slice(tenant.length + 1));
+  }
+
+  async function keepWorking(): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        const client = await pool.connect();
+        client.on('error', ignore); // the statement in hand reports it
+        try {
+          await work(client);
+        } finally {
+          client.off('error', ignore);
+          client.release(true); // ends every lock
+        }
+      } catch (error) {
+        if (signal.aborted) return;
+        onError(error);
+        await pause(LEAVE_ALONE, undefined, { signal }).catch(ignore);
+      }
+    }
+  }
+
+  const done = keepWorking();
+  return {
+    stop: () => {
+      stopping.abort();
+      return done;
+    },
+  };
+}
+
+/**
+ * Keeps workers away from an environment's due work while something is done, such as moving its clock and recording what
+ * that makes due: the count of what was recorded is then its own. One at a time for each environment.
+ */
+export function createScheduleHold(pool: pg.Pool) {
+  const last = new Map<string, Promise<unknown>>();
+  return <T>(tenant: string, work: () => Promise<T>): Promise<T> => {
+    // in turn, so that those who wait hold no connections
+    const turn = (last.get(tenant) ?? Promise.resolve()).then(async () => {
+      const client = await pool.connect();
+      try {
+        await client.query('select pg_advisory_lock($1, hashtext($2))', [TENANT_LOCK, tenant]);
+        return await work();
+      } finally {
+        client.release(true); // ends the lock
+      }
+    });
+    last.set(tenant, turn.catch(ignore));
+    return turn;
+  };
+}
+
+async function unlessHeld(client: pg.PoolClient, tenant: string, work: () => Promise<void>): Promise<void> {
+  if (!(await tryLock(client, 'pg_try_advisory_lock_shared', TENANT_LOCK, tenant))) return;
+  try {
+    await work();
+  } finally {
+    await client.query('select pg_advisory_unlock_shared($1, hashtext($2))', [TENANT_LOCK, tenant]);
+  }
+}
+
+/** Advisory locks, in pairs with an environment: any numbers that nothing else in the database locks in pairs. */
+const TENANT_LOCK = 1_325_422_000;
+const SHARE_LOCK = 1_325_422_001;
+
+async function tryLock(
+  client: pg.PoolClient,
+  kind: 'pg_try_advisory_lock' | 'pg_try_advisory_lock_shared',
+  lock: number,
+  tenant: string,
+): Promise<boolean> {
+  const { rows } = await client.query<{ mine: boolean }>(`select ${kind}($1, hashtext($2)) as mine`, [
+    lock,
+    tenant,
+  ]);
+  return rows[0]!.mine;
+}
+
+const ignore = (): void => {};

@@ -1,0 +1,63 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { startServer, type Server } from '../support/server.js';
+import { until } from '../support/wait.js';
+import { grant, iso, newAccount, ok, openWorld, SECOND, transactionsOf, type World } from './world.js';
+
+/** What time makes due becomes a recorded fact by itself; which worker does it does not matter. */
+
+let world: World;
+let workers: Server[];
+beforeAll(async () => {
+  world = await openWorld({ ROLE: 'api' });
+});
+afterAll(async () => {
+  await Promise.all(workers.map((worker) => worker.stop()));
+  await world.close();
+});
+
+const typesOf = async (customerId: string): Promise<string[]> => {
+  const { data }: any = ok(
+    await world.api.get(`/v1/audit/streams/creditAccount-default.test_${customerId}?limit=1000`),
+  );
+  return data.map(({ type }: { type: string }) => type);
+};
+
+describe('due work', () => {
+  test('without a worker nothing is recorded, and every answer is right all the same', async () => {
+    workers = [];
+    const account = await newAccount(world.api);
+    const expiryDate = iso(Date.now() + SECOND);
+    await grant(world.api, { ...account, amount: 5, expiryDate });
+    const available = async (at: string) =>
+      ok(await world.api.get(`/v1/credits/customers/${account.customerId}/balances?at=${at}`)).balances[0]
+        .available;
+    await until(() => Date.now() > Date.parse(expiryDate));
+    expect(await available(expiryDate)).toBe('0');
+    expect(await typesOf(account.customerId)).toEqual(['GrantIssued']);
+  });
+
+  test('several workers record starts and expiries soon after their time, each once; one that is killed is replaced', async () => {
+    const start = () => startServer({ ...world.env, ROLE: 'worker' });
+    workers = await Promise.all([start(), start()]);
+    const startDate = iso(Date.now() + 2 * SECOND);
+    const expiryDate = iso(Date.now() + 4 * SECOND);
+    const accounts = await Promise.all(Array.from({ length: 40 }, () => newAccount(world.api)));
+    await Promise.all(
+      accounts.map((account) => grant(world.api, { ...account, amount: 1, startDate, expiryDate })),
+    );
+    const recorded = async (types: readonly string[]) => {
+      const all = await Promise.all(accounts.map(({ customerId }) => typesOf(customerId)));
+      return all.every((own) => own.join() === types.join()) || undefined;
+    };
+    await until(() => recorded(['GrantIssued', 'GrantActivated']), { timeoutMs: 20_000 });
+    await workers[0]!.kill();
+    await until(() => recorded(['GrantIssued', 'GrantActivated', 'GrantExpired']), { timeoutMs: 20_000 });
+    const rows = await transactionsOf(world.api, accounts[0]!.customerId);
+    expect(rows.map(({ type, eventTimestamp }) => [type, eventTimestamp])).toContainEqual([
+      'expiration',
+      expiryDate,
+    ]);
+    const metrics = await fetch(`${workers[1]!.url}/metrics`);
+    expect(await metrics.text()).toMatch(/^drawdown_schedule_lag_seconds\{tenant="default\.test"\} \d/m);
+  }, 60_000);
+});
