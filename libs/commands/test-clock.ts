@@ -29,6 +29,8 @@ export interface Clocks {
   now(tenant: string): Instant;
   /** Learns how another process moved a test clock, at most `maxAgeMs` late. Nothing to learn for live. */
   sync(tenant: string, maxAgeMs?: number): Promise<void>;
+  /** Milliseconds of real time since an environment's clock was last seen to be moved; Infinity: never. */
+  sinceMoved(tenant: string): number;
   /** Moves a test clock forward; a time that is not ahead of now changes nothing. */
   advance(context: CommandContext, to: Instant): Promise<void>;
 }
@@ -39,16 +41,23 @@ export const isTest = (tenant: string): boolean => tenant.endsWith('.test');
 export function createClocks(wall: () => Instant): Clocks & { attach(writer: StreamWriter): void } {
   const ahead = new Map<string, number>();
   const syncedAt = new Map<string, number>();
+  const movedAt = new Map<string, number>();
   let writer: StreamWriter | null = null;
+  function learn(tenant: string, now: number): void {
+    if (now <= (ahead.get(tenant) ?? 0)) return;
+    ahead.set(tenant, now);
+    movedAt.set(tenant, performance.now());
+  }
   return {
     attach: (attached) => (writer = attached),
     now: (tenant) => wall() + (ahead.get(tenant) ?? 0),
+    sinceMoved: (tenant) => performance.now() - (movedAt.get(tenant) ?? -Infinity),
     async sync(tenant, maxAgeMs = 250) {
       const now = performance.now();
       if (!isTest(tenant) || !writer || now - (syncedAt.get(tenant) ?? -Infinity) < maxAgeMs) return;
       syncedAt.set(tenant, now);
       const { state } = await writer.read(testClocks, tenant, 'clock', maxAgeMs);
-      ahead.set(tenant, Math.max(state, ahead.get(tenant) ?? 0));
+      learn(tenant, state);
     },
     async advance(context, to) {
       if (!isTest(context.tenant)) throw new Error('time moves by itself in live environments');
@@ -58,7 +67,7 @@ export function createClocks(wall: () => Instant): Clocks & { attach(writer: Str
         input: {},
         command: () => ({ to, wall: wall() }),
       });
-      ahead.set(context.tenant, await written.stateAfter());
+      learn(context.tenant, await written.stateAfter());
     },
   };
 }

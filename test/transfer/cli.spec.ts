@@ -200,7 +200,7 @@ describe('a long log', () => {
     child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
     const exited = new Promise<number | null>((done) => child.once('close', done));
     try {
-      await until(when, { timeoutMs: 20_000, what: 'the moment to interrupt' });
+      await until(when, { timeoutMs: 60_000, what: 'the moment to interrupt' });
     } finally {
       child.kill(signal);
     }
