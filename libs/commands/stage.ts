@@ -159,6 +159,12 @@ const keyReused = (differing: readonly string[]): Problem =>
     })),
   );
 
+function versionOf({ category, eventTypes }: AnyKind, { type }: DomainEvent): number {
+  const known = eventTypes.get(type);
+  if (known === undefined) throw new Error(`${type} is no registered event of category ${category}`);
+  return known.version;
+}
+
 function metadataOf(
   kind: AnyKind,
   event: DomainEvent,
@@ -173,7 +179,7 @@ function metadataOf(
     effectiveAt: kind.effectiveAt?.(event),
     fingerprint: command?.fingerprint,
     recordedAt: formatInstant(now),
-    schemaVersion: kind.schemaVersion,
+    schemaVersion: versionOf(kind, event),
     tenant,
   };
 }

@@ -1,3 +1,4 @@
+import type { StoredAmount, StoredId, StoredInstant, StoredSignedAmount } from '#libs/kernel';
 import type { Applicability, UsageContext } from './applicability.js';
 
 /**
@@ -17,9 +18,6 @@ export type CreditEvent =
 
 export type CreditEventType = CreditEvent['type'];
 
-/** Version of the payloads below. */
-export const CREDIT_SCHEMA_VERSION = 1;
-
 export type ShortagePolicy = 'refuse' | 'partial' | 'overage' | 'pending';
 export type GrantCategory = 'paid' | 'promotional';
 /** What a balance is, before priority counts: rollovers burn before prepaid, postpaid last. */
@@ -29,24 +27,24 @@ export type GrantScope = 'component' | 'price' | 'plan' | 'merchant';
 
 /** An award in one unit, with everything that was configured when it was issued. */
 export interface GrantIssued {
-  readonly grantId: string;
+  readonly grantId: StoredId;
   /** Shared by the segments of one access schedule. */
-  readonly parentId?: string;
+  readonly parentId?: StoredId;
   readonly unit: string;
-  readonly amount: string;
+  readonly amount: StoredAmount;
   /** First instant at which the grant may be drawn. */
-  readonly effectiveAt: string;
+  readonly effectiveAt: StoredInstant;
   /** First instant at which it may not; absent: never. */
-  readonly expiresAt?: string;
+  readonly expiresAt?: StoredInstant;
   readonly priority: number;
   readonly category: GrantCategory;
   readonly source: string;
   readonly kind: BalanceKind;
   readonly scope: GrantScope;
   /** Paid / granted, a decimal string; 0 is free. */
-  readonly costBasis: string;
+  readonly costBasis: StoredAmount;
   readonly applicability?: Applicability;
-  readonly definitionId?: string;
+  readonly definitionId?: StoredId;
   /** What the definition was linked to. */
   readonly links?: GrantLinks;
   readonly applicationType?: 'usage' | 'monetary';
@@ -57,113 +55,122 @@ export interface GrantIssued {
   readonly notes?: string;
   readonly metadata?: Readonly<Record<string, string>>;
   readonly uniquenessKey?: string;
-  readonly issuedAt: string;
+  readonly issuedAt: StoredInstant;
   /** Sum of what remains on all open grants of the unit, scheduled ones included, after this grant. */
-  readonly balanceAfter: string;
+  readonly balanceAfter: StoredAmount;
 }
 
 /** Ids of the catalogue as the definition named them. */
 export interface GrantLinks {
-  readonly planId?: string;
-  readonly featureId?: string;
+  readonly planId?: StoredId;
+  readonly featureId?: StoredId;
   readonly featureSlug?: string;
-  readonly priceId?: string;
-  readonly priceComponentId?: string;
+  readonly priceId?: StoredId;
+  readonly priceComponentId?: StoredId;
 }
 
 /** A scheduled grant has become effective. */
 export interface GrantActivated {
-  readonly grantId: string;
+  readonly grantId: StoredId;
   readonly unit: string;
-  readonly activatedAt: string;
+  readonly activatedAt: StoredInstant;
 }
 
 /** One part of a consumption: what one grant gave. */
 export interface StoredAllocation {
-  readonly grantId: string;
-  readonly amount: string;
-  readonly remainingAfter: string;
+  readonly grantId: StoredId;
+  readonly amount: StoredAmount;
+  readonly remainingAfter: StoredAmount;
 }
 
 /** The usage event behind a consumption. */
 export interface StoredUsage {
-  readonly eventId: string;
+  readonly eventId: StoredId;
   readonly eventName: string;
-  readonly meterId: string;
-  readonly value?: string;
+  readonly meterId: StoredId;
+  readonly value?: StoredSignedAmount;
   readonly text?: string;
   readonly idempotencyKey?: string;
   readonly properties?: Readonly<Record<string, unknown>>;
 }
 
 interface Consumption {
-  readonly consumptionId: string;
+  readonly consumptionId: StoredId;
   readonly unit: string;
-  readonly requested: string;
+  readonly requested: StoredAmount;
   readonly onShortage: ShortagePolicy;
   /** The usage's own time: grants effective then may pay. */
-  readonly effectiveAt: string;
+  readonly effectiveAt: StoredInstant;
   readonly context?: UsageContext;
   readonly usage?: StoredUsage;
   /** Set when requested = quantity x rate. */
-  readonly rating?: { readonly quantity: string; readonly rate: string; readonly rounding?: 'half_up' };
+  readonly rating?: {
+    readonly quantity: StoredAmount;
+    readonly rate: StoredAmount;
+    readonly rounding?: 'half_up';
+  };
   readonly reference?: string;
 }
 
 /** requested = sum of allocations + shortfall; debt is the part of the shortfall that is owed. */
 export interface CreditsConsumed extends Consumption {
   readonly allocations: readonly StoredAllocation[];
-  readonly consumed: string;
-  readonly shortfall: string;
-  readonly debt: string;
-  readonly balanceAfter: string;
-  readonly debtAfter: string;
+  readonly consumed: StoredAmount;
+  readonly shortfall: StoredAmount;
+  readonly debt: StoredAmount;
+  readonly balanceAfter: StoredAmount;
+  readonly debtAfter: StoredAmount;
   /** What usage of the same kind could draw at the time of recording, after this. */
-  readonly availableAfter: string;
+  readonly availableAfter: StoredAmount;
 }
 
 export interface ConsumptionRefused extends Consumption {
   readonly reason: 'insufficient_credit' | 'debt_limit';
   /** What it could have drawn. */
-  readonly available: string;
-  readonly debtLimit?: string;
+  readonly available: StoredAmount;
+  readonly debtLimit?: StoredAmount;
 }
 
 /** Usage that is measured and draws nothing. */
 export interface UsageRecorded {
   readonly usage: StoredUsage;
-  readonly effectiveAt: string;
+  readonly effectiveAt: StoredInstant;
 }
 
 /** A grant pays what is owed, oldest debt first, as far as it could have paid that usage. */
 export interface DebtSettled {
-  readonly grantId: string;
+  readonly grantId: StoredId;
   readonly unit: string;
-  readonly amount: string;
-  readonly settlements: readonly { readonly consumptionId: string; readonly amount: string }[];
-  readonly remainingAfter: string;
-  readonly balanceAfter: string;
-  readonly debtAfter: string;
-  readonly settledAt: string;
+  readonly amount: StoredAmount;
+  readonly settlements: readonly { readonly consumptionId: StoredId; readonly amount: StoredAmount }[];
+  readonly remainingAfter: StoredAmount;
+  readonly balanceAfter: StoredAmount;
+  readonly debtAfter: StoredAmount;
+  readonly settledAt: StoredInstant;
 }
 
-/** Breakage: exactly what remained when the grant ended. */
+/** Why a grant ended with something left. */
+export type ExpiryCause = 'ended';
+
+/** Breakage: exactly what remained when the grant ended. Version 1 had no `cause`. */
 export interface GrantExpired {
-  readonly grantId: string;
+  /** `ended`: it reached the end it was issued with. */
+  readonly cause: ExpiryCause;
+  readonly grantId: StoredId;
   readonly unit: string;
-  readonly amount: string;
-  readonly balanceAfter: string;
+  readonly amount: StoredAmount;
+  readonly balanceAfter: StoredAmount;
   /** The instant the grant ended, not the one at which that was recorded. */
-  readonly expiredAt: string;
+  readonly expiredAt: StoredInstant;
 }
 
 /** What remained is removed from now on; what was drawn before stays. */
 export interface GrantVoided {
-  readonly grantId: string;
+  readonly grantId: StoredId;
   readonly unit: string;
-  readonly amount: string;
-  readonly balanceAfter: string;
-  readonly voidedAt: string;
+  readonly amount: StoredAmount;
+  readonly balanceAfter: StoredAmount;
+  readonly voidedAt: StoredInstant;
   readonly notes?: string;
 }
 
@@ -172,5 +179,5 @@ export interface CommandRefused {
   readonly command: 'IssueGrants' | 'RevokeGrant';
   readonly code: 'grant_not_active' | 'uniqueness_key_used';
   readonly detail: string;
-  readonly grantId: string;
+  readonly grantId: StoredId;
 }

@@ -1,4 +1,6 @@
 import { expect } from '@jest/globals';
+import { openPostgresEventStore } from '#libs/event-store/postgres';
+import { payloadFaults } from '#libs/event-types';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 import {
   bootstrapOf,
@@ -54,9 +56,30 @@ export async function openWorld(extra: Environment = {}): Promise<World> {
     },
     async close() {
       await server.stop();
-      await database.drop();
+      try {
+        expect(await malformedEvents(database.url)).toEqual([]);
+      } finally {
+        await database.drop();
+      }
     },
   };
+}
+
+/** Whatever a test made the product write, every payload in the log is what its schema says. */
+async function malformedEvents(url: string): Promise<string[]> {
+  const eventStore = await openPostgresEventStore({ connectionString: url });
+  try {
+    const found: string[] = [];
+    for (let after: string | null = null; ;) {
+      const { events, checkpoint } = await eventStore.readAll(after, 2000);
+      if (events.length === 0) return found;
+      for (const event of events)
+        found.push(...payloadFaults(event).map((fault) => `${event.type}: ${fault}`));
+      after = checkpoint;
+    }
+  } finally {
+    await eventStore.close();
+  }
 }
 
 let count = 0;

@@ -1,0 +1,6 @@
+export * from './event-types.js';
+export * from './installation-events.js';
+export * from './payload-faults.js';
+export type { StoredEvents } from './stored-events.js';
+export type { Schema } from './schema.js';
+export { SCHEMAS } from './schemas/index.js';
