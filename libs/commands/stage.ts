@@ -1,5 +1,6 @@
 import { formatInstant, inCanonicalOrder, Problem, type DomainEvent, type Instant } from '#libs/kernel';
 import { chainEvent, type NewEvent } from '#libs/event-store';
+import type { EventMetadata } from '#libs/event-types';
 import { differingMembers } from './fingerprint.js';
 import type { AnyKind, PendingCommand, StreamEntry, StreamHead } from './stream-entry.js';
 import type { CommandContext } from './stream-kind.js';
@@ -171,7 +172,7 @@ function metadataOf(
   { tenant, actor, correlationId }: CommandContext,
   now: Instant,
   command: { readonly commandId: string | null; readonly fingerprint: string | undefined } | undefined,
-): Record<string, unknown> {
+): Omit<EventMetadata, 'hash' | 'previousHash'> {
   return {
     actor,
     commandId: command?.commandId ?? undefined,

@@ -22,9 +22,11 @@ export interface StoredEvents {
   readonly meter: DocumentEvent<Meter, 'Meter'>;
   /** What a customer may use. */
   readonly feature: DocumentEvent<Feature, 'Feature'>;
+  /** What is sold. */
   readonly plan: DocumentEvent<Plan, 'Plan'>;
   /** What a plan costs. */
   readonly price: DocumentEvent<Price, 'Price'>;
+  /** Who buys. */
   readonly customer: DocumentEvent<Customer, 'Customer'>;
   /** Templates of grants. */
   readonly creditDefinition: DocumentEvent<CreditDefinition, 'CreditDefinition'>;
