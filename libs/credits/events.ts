@@ -30,31 +30,42 @@ export interface GrantIssued {
   readonly grantId: StoredId;
   /** Shared by the segments of one access schedule. */
   readonly parentId?: StoredId;
+  /** Code of the unit that the amounts count. */
   readonly unit: string;
+  /** What may be drawn in all; above zero. */
   readonly amount: StoredAmount;
   /** First instant at which the grant may be drawn. */
   readonly effectiveAt: StoredInstant;
   /** First instant at which it may not; absent: never. */
   readonly expiresAt?: StoredInstant;
+  /** 0 to 100; lower burns first. */
   readonly priority: number;
+  /** Whether it was paid for. */
   readonly category: GrantCategory;
+  /** Why it was given, such as `manual`, `plan` or `topup`. */
   readonly source: string;
   readonly kind: BalanceKind;
   readonly scope: GrantScope;
   /** Paid / granted, a decimal string; 0 is free. */
   readonly costBasis: StoredAmount;
   readonly applicability?: Applicability;
+  /** The credit definition it was made from. */
   readonly definitionId?: StoredId;
   /** What the definition was linked to. */
   readonly links?: GrantLinks;
+  /** Whether it counts usage or money. */
   readonly applicationType?: 'usage' | 'monetary';
   readonly name?: string;
   readonly description?: string;
+  /** Whether the invoice shows it. */
   readonly billingVisible?: boolean;
+  /** The caller's own reference, such as an order number. */
   readonly referenceCode?: string;
   readonly notes?: string;
   readonly metadata?: Readonly<Record<string, string>>;
+  /** No other grant of the account has it, ever. */
   readonly uniquenessKey?: string;
+  /** When it was recorded. */
   readonly issuedAt: StoredInstant;
   /** Sum of what remains on all open grants of the unit, scheduled ones included, after this grant. */
   readonly balanceAfter: StoredAmount;
@@ -73,22 +84,28 @@ export interface GrantLinks {
 export interface GrantActivated {
   readonly grantId: StoredId;
   readonly unit: string;
+  /** The instant the grant became effective, not the one at which that was recorded. */
   readonly activatedAt: StoredInstant;
 }
 
 /** One part of a consumption: what one grant gave. */
 export interface StoredAllocation {
   readonly grantId: StoredId;
+  /** What was drawn from it. */
   readonly amount: StoredAmount;
+  /** What it has left. */
   readonly remainingAfter: StoredAmount;
 }
 
 /** The usage event behind a consumption. */
 export interface StoredUsage {
   readonly eventId: StoredId;
+  /** What was reported; it says which meter counts. */
   readonly eventName: string;
   readonly meterId: StoredId;
+  /** The number that was reported. */
   readonly value?: StoredSignedAmount;
+  /** The text that was reported, where the meter looks at texts. */
   readonly text?: string;
   readonly idempotencyKey?: string;
   readonly properties?: Readonly<Record<string, unknown>>;
@@ -97,7 +114,9 @@ export interface StoredUsage {
 interface Consumption {
   readonly consumptionId: StoredId;
   readonly unit: string;
+  /** What the usage costs in the unit. */
   readonly requested: StoredAmount;
+  /** What was to happen if credit was short. */
   readonly onShortage: ShortagePolicy;
   /** The usage's own time: grants effective then may pay. */
   readonly effectiveAt: StoredInstant;
@@ -109,25 +128,34 @@ interface Consumption {
     readonly rate: StoredAmount;
     readonly rounding?: 'half_up';
   };
+  /** The caller's own reference. */
   readonly reference?: string;
 }
 
-/** requested = sum of allocations + shortfall; debt is the part of the shortfall that is owed. */
+/** Usage drew credit: requested = sum of allocations + shortfall; debt is the part of the shortfall that is owed. */
 export interface CreditsConsumed extends Consumption {
+  /** Which grants paid, in the order of drawdown. */
   readonly allocations: readonly StoredAllocation[];
+  /** Sum of the allocations. */
   readonly consumed: StoredAmount;
+  /** What no grant could pay. */
   readonly shortfall: StoredAmount;
+  /** The part of the shortfall that is owed from now on. */
   readonly debt: StoredAmount;
+  /** What remains on all open grants of the unit. */
   readonly balanceAfter: StoredAmount;
+  /** What is owed in the unit, all in all. */
   readonly debtAfter: StoredAmount;
   /** What usage of the same kind could draw at the time of recording, after this. */
   readonly availableAfter: StoredAmount;
 }
 
+/** Usage that nothing paid for; the key it came with stays refused. */
 export interface ConsumptionRefused extends Consumption {
   readonly reason: 'insufficient_credit' | 'debt_limit';
   /** What it could have drawn. */
   readonly available: StoredAmount;
+  /** The most that may be owed. */
   readonly debtLimit?: StoredAmount;
 }
 
@@ -141,10 +169,15 @@ export interface UsageRecorded {
 export interface DebtSettled {
   readonly grantId: StoredId;
   readonly unit: string;
+  /** What was paid. */
   readonly amount: StoredAmount;
+  /** Which consumptions it was owed for. */
   readonly settlements: readonly { readonly consumptionId: StoredId; readonly amount: StoredAmount }[];
+  /** What the grant has left. */
   readonly remainingAfter: StoredAmount;
+  /** What remains on all open grants of the unit. */
   readonly balanceAfter: StoredAmount;
+  /** What is still owed in the unit. */
   readonly debtAfter: StoredAmount;
   readonly settledAt: StoredInstant;
 }
@@ -158,7 +191,9 @@ export interface GrantExpired {
   readonly cause: ExpiryCause;
   readonly grantId: StoredId;
   readonly unit: string;
+  /** What is lost. */
   readonly amount: StoredAmount;
+  /** What remains on all open grants of the unit. */
   readonly balanceAfter: StoredAmount;
   /** The instant the grant ended, not the one at which that was recorded. */
   readonly expiredAt: StoredInstant;
@@ -168,7 +203,9 @@ export interface GrantExpired {
 export interface GrantVoided {
   readonly grantId: StoredId;
   readonly unit: string;
+  /** What is removed. */
   readonly amount: StoredAmount;
+  /** What remains on all open grants of the unit. */
   readonly balanceAfter: StoredAmount;
   readonly voidedAt: StoredInstant;
   readonly notes?: string;
@@ -178,6 +215,7 @@ export interface GrantVoided {
 export interface CommandRefused {
   readonly command: 'IssueGrants' | 'RevokeGrant';
   readonly code: 'grant_not_active' | 'uniqueness_key_used';
+  /** The reason, for people. */
   readonly detail: string;
   readonly grantId: StoredId;
 }
