@@ -1,6 +1,7 @@
 import { expect } from '@jest/globals';
 import { openPostgresEventStore } from '#libs/event-store/postgres';
-import { payloadFaults } from '#libs/event-types';
+import { Ajv } from 'ajv';
+import { METADATA_SCHEMA, payloadFaults } from '#libs/event-types';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 import {
   bootstrapOf,
@@ -65,16 +66,19 @@ export async function openWorld(extra: Environment = {}): Promise<World> {
   };
 }
 
-/** Whatever a test made the product write, every payload in the log is what its schema says. */
+/** Whatever a test made the product write, every event in the log is what its schemas say. */
 async function malformedEvents(url: string): Promise<string[]> {
   const eventStore = await openPostgresEventStore({ connectionString: url });
   try {
     const found: string[] = [];
+    const isMetadata = new Ajv().compile(METADATA_SCHEMA);
     for (let after: string | null = null; ;) {
       const { events, checkpoint } = await eventStore.readAll(after, 2000);
       if (events.length === 0) return found;
-      for (const event of events)
+      for (const event of events) {
         found.push(...payloadFaults(event).map((fault) => `${event.type}: ${fault}`));
+        if (!isMetadata(event.metadata)) found.push(`${event.type}: ${JSON.stringify(isMetadata.errors)}`);
+      }
       after = checkpoint;
     }
   } finally {
