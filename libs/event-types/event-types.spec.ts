@@ -106,9 +106,10 @@ describe('the schemas', () => {
   );
 
   test('find one fault in what is not known, and none in what is somebody else’s', () => {
-    expect(payloadFaults(event({}, 3))).toEqual(['unknown event: version 3 of GrantExpired']);
+    expect(payloadFaults(event({}, 3))).toEqual(['unknown event: GrantExpired, version 3']);
     expect(payloadFaults(event({ type: 'GrantDoubled' }))).toHaveLength(1);
     expect(payloadFaults(event({ metadata: {} }))).toHaveLength(1);
+    expect(payloadFaults(event({ data: expired }, '1'))).toHaveLength(1);
     expect(payloadFaults(event({ stream: 'invoice-t_1' }))).toEqual([]);
     expect(payloadFaults(event({ stream: 'nodash' }))).toEqual([]);
   });

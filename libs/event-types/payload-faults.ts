@@ -1,12 +1,13 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import type { RecordedEvent } from '#libs/event-store';
 import { EVENT_TYPES } from './event-types.js';
+import type { Schema } from './schema.js';
 import { SCHEMAS } from './schemas/index.js';
 
 const ajv = new Ajv({ allErrors: true, allowUnionTypes: true });
 
-/** Made when the first event of its kind is met; null where there is no schema. */
-const validators = new Map<string, ValidateFunction | null>();
+/** Made when the first event of its kind is met. */
+const validators = new Map<Schema, ValidateFunction>();
 
 /**
  * What is wrong with a payload by the schema of the version it was stored with; nothing when all is right.
@@ -15,14 +16,11 @@ const validators = new Map<string, ValidateFunction | null>();
 export function payloadFaults({ stream, type, data, metadata }: RecordedEvent): readonly string[] {
   const category = stream.slice(0, stream.indexOf('-'));
   if (!EVENT_TYPES.has(category)) return [];
-  const name = `${category}/${type}.v${String(metadata['schemaVersion'])}`;
-  let validate = validators.get(name);
-  if (validate === undefined) {
-    const schema = SCHEMAS.get(name);
-    validate = schema === undefined ? null : ajv.compile(schema);
-    validators.set(name, validate);
-  }
-  if (validate === null) return [`unknown event: version ${String(metadata['schemaVersion'])} of ${type}`];
+  const { schemaVersion: version } = metadata;
+  const schema = typeof version === 'number' ? SCHEMAS.get(`${category}/${type}.v${version}`) : undefined;
+  if (schema === undefined) return [`unknown event: ${type}, version ${JSON.stringify(version) ?? 'none'}`];
+  let validate = validators.get(schema);
+  if (validate === undefined) validators.set(schema, (validate = ajv.compile(schema)));
   return validate(data) ? [] : (validate.errors ?? []).map(faultOf);
 }
 

@@ -25,7 +25,7 @@ describe('an event that this version does not know', () => {
   let position: number;
   const ready = async () => {
     const answer = await fetch(`${world.server.url}/health/ready`);
-    return { status: answer.status, body: (await answer.json()) };
+    return { status: answer.status, body: await answer.json() };
   };
 
   beforeAll(async () => {
