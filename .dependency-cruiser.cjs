@@ -35,6 +35,12 @@ module.exports = {
     pure('credits', '^libs/kernel/', COMPUTING),
     pure('catalog', '^libs/kernel/', COMPUTING),
     pure('billing', '^libs/kernel/', COMPUTING),
+    pure(
+      'event-types',
+      '^libs/(kernel|credits|catalog)/',
+      '^libs/event-store/(index|event-store)\\.ts$',
+      '^node_modules/ajv/',
+    ),
     {
       name: 'the-port-knows-no-adapter',
       severity: 'error',

@@ -4,6 +4,7 @@ import { NestFactory } from '@nestjs/core';
 import type { Runtime } from '../runtime.js';
 import { ApiModule } from './api.module.js';
 import { errorsDocument } from './errors-document.js';
+import { eventsDocument } from './events-document.js';
 import { createHttpEdge } from './http/index.js';
 import { openApiOf } from './openapi.js';
 
@@ -18,6 +19,7 @@ const app = await NestFactory.create(ApiModule.over({} as Runtime), edge.adapter
 });
 const documents = {
   'docs/errors.md': errorsDocument(),
+  'docs/events.md': eventsDocument(),
   'docs/openapi.json': `${JSON.stringify(openApiOf(app), null, 2)}\n`,
 };
 let stale = 0;

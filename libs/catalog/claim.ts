@@ -1,5 +1,5 @@
 import { formatInstant, Problem, readInstant, SECOND } from '#libs/kernel';
-import type { Decider, DomainEvent, ErrorCode, Instant } from '#libs/kernel';
+import type { Decider, DomainEvent, ErrorCode, Instant, StoredInstant } from '#libs/kernel';
 
 /**
  * Uniqueness across streams: whoever stands in the stream of a value owns the value.
@@ -12,9 +12,21 @@ export interface ClaimState {
   readonly at: string | null;
 }
 
-export type ClaimEvent =
-  | DomainEvent<'Claimed', { readonly owner: string; readonly at: string }>
-  | DomainEvent<'Released', { readonly owner: string; readonly at: string }>;
+export type ClaimEvent = DomainEvent<'Claimed', Claimed> | DomainEvent<'Released', Released>;
+
+/** The value that the stream is named by belongs to an object. */
+export interface Claimed {
+  /** Id of the object. */
+  readonly owner: string;
+  readonly at: StoredInstant;
+}
+
+/** The value is free again. */
+export interface Released {
+  /** Id of the object that had it. */
+  readonly owner: string;
+  readonly at: StoredInstant;
+}
 
 export type ClaimCommand =
   | {

@@ -1,5 +1,5 @@
 import { parseAmount } from '#libs/kernel';
-import type { Issue, IssueCode } from '#libs/kernel';
+import type { Issue, IssueCode, StoredAmount, StoredId } from '#libs/kernel';
 import { isCurrency } from './currency.js';
 import type { DocumentKind } from './document.js';
 import { checkRecurrenceRule } from './recurrence-rule.js';
@@ -17,15 +17,15 @@ export type CreditDefinition = {
   /** Where it applies; orders monetary credits on the invoice. */
   readonly scope: Scope;
   readonly applicationType: ApplicationType;
-  readonly planId?: string | undefined;
-  readonly featureId?: string | undefined;
+  readonly planId?: StoredId | undefined;
+  readonly featureId?: StoredId | undefined;
   readonly featureSlug?: string | undefined;
-  readonly priceId?: string | undefined;
-  readonly priceComponentId?: string | undefined;
+  readonly priceId?: StoredId | undefined;
+  readonly priceComponentId?: StoredId | undefined;
   /** Amount of a grant, above zero. */
-  readonly defaultAmount: string;
+  readonly defaultAmount: StoredAmount;
   /** Amount of a renewal; absent: the default amount. */
-  readonly refillAmount?: string | undefined;
+  readonly refillAmount?: StoredAmount | undefined;
   /** Lifetime of a grant in days. */
   readonly expiryDays?: number | undefined;
   /** Canonical RFC 5545 rule without time zone. */

@@ -1,5 +1,14 @@
 import { canonicalJson, formatInstant, Problem } from '#libs/kernel';
-import type { Decider, DomainEvent, ErrorCode, Instant, Issue, Json } from '#libs/kernel';
+import type {
+  Decider,
+  DomainEvent,
+  ErrorCode,
+  Instant,
+  Issue,
+  Json,
+  StoredId,
+  StoredInstant,
+} from '#libs/kernel';
 
 /** What an object of the catalogue says about itself: JSON only. Amounts are canonical decimal strings; an absent member is unset. */
 export type Attributes = { readonly [member: string]: Json | undefined };
@@ -15,11 +24,31 @@ export interface Document<A extends Attributes> {
   readonly archivedAt: string | null;
 }
 
-/** `<Kind>Created`, `<Kind>Updated`, `<Kind>Archived`. In `changes` a null unsets the member. */
+/** The facts of one object of the catalogue. */
 export type DocumentEvent<A extends Attributes, Name extends string = string> =
-  | DomainEvent<`${Name}Created`, { readonly id: string; readonly attributes: A; readonly at: string }>
-  | DomainEvent<`${Name}Updated`, { readonly changes: Changes<A>; readonly at: string }>
-  | DomainEvent<`${Name}Archived`, { readonly at: string }>;
+  | DomainEvent<`${Name}Created`, DocumentCreated<A>>
+  | DomainEvent<`${Name}Updated`, DocumentUpdated<A>>
+  | DomainEvent<`${Name}Archived`, DocumentArchived>;
+
+/** The object exists from now on. */
+export interface DocumentCreated<A extends Attributes> {
+  readonly id: StoredId;
+  /** Everything it says about itself; what is absent is not set. */
+  readonly attributes: A;
+  readonly at: StoredInstant;
+}
+
+/** Some of its attributes are others from now on. */
+export interface DocumentUpdated<A extends Attributes> {
+  /** The new values, of those that changed only; null: no longer set. */
+  readonly changes: Changes<A>;
+  readonly at: StoredInstant;
+}
+
+/** It is no longer in use; what refers to it stays as it is. */
+export interface DocumentArchived {
+  readonly at: StoredInstant;
+}
 
 export type Changes<A extends Attributes> = { readonly [M in keyof A]?: A[M] | null };
 

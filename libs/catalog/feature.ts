@@ -1,4 +1,5 @@
 import { formatAmount, issue, parseAmount } from '#libs/kernel';
+import type { StoredId } from '#libs/kernel';
 import type { DocumentKind } from './document.js';
 
 export type FeatureType = 'boolean' | 'number' | 'string';
@@ -12,7 +13,7 @@ export type Feature = {
   readonly featureValue: boolean | string;
   readonly featureType: FeatureType;
   /** The meter that counts its usage; always set for a numeric feature. */
-  readonly meterId?: string | undefined;
+  readonly meterId?: StoredId | undefined;
 };
 
 export const featureKind: DocumentKind<Feature, 'Feature'> = {

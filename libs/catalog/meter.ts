@@ -1,5 +1,5 @@
 import { parseAmount } from '#libs/kernel';
-import type { Issue } from '#libs/kernel';
+import type { Issue, StoredAmount } from '#libs/kernel';
 import type { DocumentKind } from './document.js';
 
 export const AGGREGATIONS = ['sum', 'count', 'max', 'last', 'unique_count', 'avg'] as const;
@@ -18,11 +18,11 @@ export type Meter = {
   /** Code of the unit that is drawn; the event name when the meter has its own. */
   readonly unit: string;
   /** Units drawn per event value; above zero. */
-  readonly rate: string;
+  readonly rate: StoredAmount;
   /** What happens when credit is short, unless the call says otherwise. */
   readonly onShortage: ShortagePolicy;
   /** Bound of the account's whole debt in the unit; absent: none. */
-  readonly debtLimit?: string | undefined;
+  readonly debtLimit?: StoredAmount | undefined;
 };
 
 /** A meter loses no usage unless told to. */

@@ -1,4 +1,4 @@
-import type { Issue } from '#libs/kernel';
+import type { Issue, StoredAmount, StoredId } from '#libs/kernel';
 import { isCurrency } from './currency.js';
 import type { DocumentKind } from './document.js';
 import { checkRecurrenceRule } from './recurrence-rule.js';
@@ -9,28 +9,28 @@ export const MAX_COMPONENTS = 50;
 /** One line of a price. Cents are minor units of the price's currency, as canonical decimal strings; fractions are kept. */
 export type PriceComponent = {
   /** Unique in the tenant: a component can be named without its price. */
-  readonly id: string;
+  readonly id: StoredId;
   readonly type: (typeof COMPONENT_TYPES)[number];
   readonly label: string;
   /** Canonical RFC 5545 rule; absent: charged once. */
   readonly recurrence_rule?: string | undefined;
   /** fixed: the charge. */
-  readonly amount_cents?: string | undefined;
+  readonly amount_cents?: StoredAmount | undefined;
   /** per_unit: the charge of one seat. */
-  readonly unit_amount_cents?: string | undefined;
+  readonly unit_amount_cents?: StoredAmount | undefined;
   /** per_unit: seats that are charged at least. */
   readonly minimum_seats?: number | undefined;
   /** per_unit: whether an added seat is charged at once. */
   readonly bill_immediately?: boolean | undefined;
   /** usage: the charge of one unit of the metric. */
-  readonly unit_cost_cents?: string | undefined;
+  readonly unit_cost_cents?: StoredAmount | undefined;
   readonly unit_label?: string | undefined;
   /** usage: the meter. */
-  readonly metric_id?: string | undefined;
+  readonly metric_id?: StoredId | undefined;
 };
 
 export type Price = {
-  readonly planId: string;
+  readonly planId: StoredId;
   /** ISO 4217. */
   readonly currency: string;
   readonly pricingData: { readonly dsl_version: 1; readonly components: readonly PriceComponent[] };

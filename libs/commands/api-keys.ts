@@ -1,30 +1,23 @@
 import { createHash } from 'node:crypto';
 import { TypeID } from 'typeid-js';
-import { formatInstant, Problem, type Decider, type DomainEvent, type Instant } from '#libs/kernel';
+import { formatInstant, Problem, type Decider, type Instant } from '#libs/kernel';
+import {
+  eventTypesOf,
+  type ApiKeyCreated,
+  type ApiKeyEvent,
+  type Environment,
+  type InstallationEvent,
+  type KeyKind,
+} from '#libs/event-types';
 import type { StreamKind } from './stream-kind.js';
 
-export type KeyKind = 'secret' | 'publishable' | 'trigger';
-export type Environment = 'live' | 'test';
+export type { Environment, KeyKind } from '#libs/event-types';
 
 /** An API key as the log knows it: never its value, only the SHA-256 of it and the first characters. */
-export interface ApiKey {
-  readonly id: string;
-  /** Without the environment. */
-  readonly tenant: string;
-  readonly environment: Environment;
-  readonly kind: KeyKind;
-  readonly name: string;
-  /** For people to recognise it by. */
-  readonly prefix: string;
-  /** SHA-256 of the value, hex. */
-  readonly hash: string;
+export interface ApiKey extends Omit<ApiKeyCreated, 'at'> {
   readonly createdAt: string;
   readonly revokedAt: string | null;
 }
-
-export type ApiKeyEvent =
-  | DomainEvent<'ApiKeyCreated', Omit<ApiKey, 'createdAt' | 'revokedAt'> & { readonly at: string }>
-  | DomainEvent<'ApiKeyRevoked', { readonly at: string }>;
 
 export type ApiKeyCommand =
   | { readonly type: 'Create'; readonly key: Omit<ApiKey, 'createdAt' | 'revokedAt'>; readonly now: Instant }
@@ -52,7 +45,7 @@ export const SYSTEM_TENANT = 'system';
 export const apiKeys: StreamKind<ApiKey | null, ApiKeyCommand, ApiKeyEvent> = {
   category: 'apiKey',
   decider: apiKeyDecider,
-  schemaVersion: 1,
+  eventTypes: eventTypesOf('apiKey'),
 };
 
 /** SHA-256 of a key's value, and the id that follows from its first 128 bits: whoever has the value finds the stream. */
@@ -85,13 +78,9 @@ export function readKeyValue(
 export const keyPrefix = (value: string): string => value.slice(0, 12);
 
 /** That the first keys were made, so that they are not made again. */
-export const installation: StreamKind<
-  boolean,
-  { readonly now: Instant },
-  DomainEvent<'InstallationStarted', { readonly at: string }>
-> = {
+export const installation: StreamKind<boolean, { readonly now: Instant }, InstallationEvent> = {
   category: 'installation',
-  schemaVersion: 1,
+  eventTypes: eventTypesOf('installation'),
   decider: {
     initialState: false,
     decide: ({ now }, started) =>

@@ -1,17 +1,17 @@
-import { formatInstant, type DomainEvent, type Instant, type Json } from '#libs/kernel';
+import { formatInstant, type Instant, type Json } from '#libs/kernel';
+import { eventTypesOf, type JobRan, type JobRunEvent } from '#libs/event-types';
 import type { CommandContext, StreamKind, StreamWriter, Written } from './stream-kind.js';
 
-type Answer = { readonly [member: string]: Json };
-type JobRan = DomainEvent<'JobRan', { readonly answer: Answer; readonly at: string }>;
+type Answer = JobRan['answer'];
 interface RecordRun {
   readonly answer: Answer;
   readonly now: Instant;
 }
 
 /** What a job that was started under a key answered, so that the key is answered so again. */
-const jobRuns: StreamKind<Answer | null, RecordRun, JobRan> = {
+const jobRuns: StreamKind<Answer | null, RecordRun, JobRunEvent> = {
   category: 'jobRun',
-  schemaVersion: 1,
+  eventTypes: eventTypesOf('jobRun'),
   decider: {
     initialState: null,
     decide: ({ answer, now }) => [{ type: 'JobRan', data: { answer, at: formatInstant(now) } }],
@@ -36,7 +36,7 @@ export async function runOnce<A extends Answer>(
   const id = `${operation}:${idempotencyKey}`;
   const { state } = await writer.read(jobRuns, tenant, id);
   const answer = state ?? (await run());
-  const written: Written<Answer | null, JobRan> = await writer.execute(jobRuns, id, {
+  const written: Written<Answer | null, JobRunEvent> = await writer.execute(jobRuns, id, {
     context,
     operation,
     input,

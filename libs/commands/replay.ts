@@ -1,9 +1,10 @@
 import { readInstant } from '#libs/kernel';
 import type { EventStore, RecordedEvent } from '#libs/event-store';
+import { upcast } from '#libs/event-types';
 import { emptyEntry, foldRecorded, type AnyKind, type AnyWritten } from './stream-entry.js';
 import type { Receipt } from './write-cache.js';
 
-/** What a command did when its key was first used, read back from the log. */
+/** What a command did when its key was first used, read back from the log. @throws UnknownEvent */
 export async function replayCommand(
   eventStore: EventStore,
   stream: string,
@@ -12,7 +13,7 @@ export async function replayCommand(
 ): Promise<AnyWritten> {
   const recorded: RecordedEvent[] = [];
   for await (const event of eventStore.readStream(stream, receipt.revision)) {
-    recorded.push(event);
+    recorded.push(upcast(event, kind.eventTypes));
     if (recorded.length === receipt.events) break;
   }
   const last = recorded.at(-1);

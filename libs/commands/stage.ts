@@ -1,5 +1,6 @@
 import { formatInstant, inCanonicalOrder, Problem, type DomainEvent, type Instant } from '#libs/kernel';
 import { chainEvent, type NewEvent } from '#libs/event-store';
+import type { EventMetadata } from '#libs/event-types';
 import { differingMembers } from './fingerprint.js';
 import type { AnyKind, PendingCommand, StreamEntry, StreamHead } from './stream-entry.js';
 import type { CommandContext } from './stream-kind.js';
@@ -159,13 +160,19 @@ const keyReused = (differing: readonly string[]): Problem =>
     })),
   );
 
+function versionOf({ category, eventTypes }: AnyKind, { type }: DomainEvent): number {
+  const known = eventTypes.get(type);
+  if (known === undefined) throw new Error(`${type} is no registered event of category ${category}`);
+  return known.version;
+}
+
 function metadataOf(
   kind: AnyKind,
   event: DomainEvent,
   { tenant, actor, correlationId }: CommandContext,
   now: Instant,
   command: { readonly commandId: string | null; readonly fingerprint: string | undefined } | undefined,
-): Record<string, unknown> {
+): Omit<EventMetadata, 'hash' | 'previousHash'> {
   return {
     actor,
     commandId: command?.commandId ?? undefined,
@@ -173,7 +180,7 @@ function metadataOf(
     effectiveAt: kind.effectiveAt?.(event),
     fingerprint: command?.fingerprint,
     recordedAt: formatInstant(now),
-    schemaVersion: kind.schemaVersion,
+    schemaVersion: versionOf(kind, event),
     tenant,
   };
 }

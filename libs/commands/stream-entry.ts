@@ -1,5 +1,6 @@
 import { readInstant, type DomainEvent, type Instant } from '#libs/kernel';
 import { NO_STREAM, type Position, type RecordedEvent } from '#libs/event-store';
+import { upcast } from '#libs/event-types';
 import type { CommandRequest, StreamKind, Written } from './stream-kind.js';
 import type { Receipt, Snapshot, StoredReceipt } from './write-cache.js';
 
@@ -76,17 +77,14 @@ export function entryFromSnapshot(name: string, kind: AnyKind, snapshot: Snapsho
   return entry;
 }
 
-/** Folds in what the log holds behind the entry; an event that is already in is passed over. */
+/** Folds in what the log holds behind the entry; an event that is already in is passed over. @throws UnknownEvent */
 export function foldRecorded(entry: StreamEntry, event: RecordedEvent): void {
   if (event.revision <= entry.head.revision) return;
   if (event.revision !== entry.head.revision + 1)
     throw new Error(`${event.stream}: revision ${event.revision} follows ${entry.head.revision}`);
-  const { schemaVersion } = event.metadata;
-  // written by a newer version of the product: guessing would make a wrong balance
-  if (schemaVersion !== entry.kind.schemaVersion)
-    throw new Error(`${event.stream}: version ${String(schemaVersion)} of ${event.type} is not known here`);
+  const { type, data } = upcast(event, entry.kind.eventTypes);
   entry.head = {
-    state: entry.kind.decider.evolve(entry.head.state, { type: event.type, data: event.data }),
+    state: entry.kind.decider.evolve(entry.head.state, { type, data }),
     revision: event.revision,
     position: event.position,
     hash: String(event.metadata['hash']),

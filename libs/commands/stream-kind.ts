@@ -1,5 +1,6 @@
 import type { Decider, DomainEvent, Instant, Json } from '#libs/kernel';
 import type { Position } from '#libs/event-store';
+import type { CategoryTypes } from '#libs/event-types';
 
 /** What the writer must know of one category of streams. */
 export interface StreamKind<State, Command, Event extends DomainEvent> {
@@ -8,8 +9,8 @@ export interface StreamKind<State, Command, Event extends DomainEvent> {
   readonly decider: Decider<State, Command, Event>;
   /** Facts that time has made due up to and including `now`, in order; appended in front of every decision. */
   readonly settle?: (state: State, now: Instant) => readonly Event[];
-  /** Version of the payloads this code writes; stored with each event. */
-  readonly schemaVersion: number;
+  /** The types of its events: which version is written, and how older ones are read. */
+  readonly eventTypes: CategoryTypes;
   /** When an event counts, where that is not the moment of recording; stored in its metadata. */
   readonly effectiveAt?: (event: Event) => string | undefined;
   /** Rough count of what a state holds on to in memory; 1 when absent. */

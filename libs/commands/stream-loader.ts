@@ -76,19 +76,26 @@ export function createStreamLoader({
           ({ commandId, tenant }) =>
             commandId === pending.commandId && tenant === pending.request.context.tenant,
         );
+    const unreadable = new Map<string, unknown>();
     const loaded = await Promise.all(
       [...missing].map(async ([stream, { kind, commands }]) => {
-        const entry = entryFromSnapshot(stream, kind, snapshots.get(stream));
-        // receipts behind the snapshot may be forgotten before these commands are decided
-        for (const pending of commands) pending.lookedUpTo = entry.forgotten;
-        await cache.readTail(entry);
-        return entry;
+        try {
+          const entry = entryFromSnapshot(stream, kind, snapshots.get(stream));
+          // receipts behind the snapshot may be forgotten before these commands are decided
+          for (const pending of commands) pending.lookedUpTo = entry.forgotten;
+          await cache.readTail(entry);
+          return entry;
+        } catch (error) {
+          unreadable.set(stream, error); // the other streams are none the worse for it
+          return null;
+        }
       }),
     );
-    for (const entry of loaded) cache.hold(cache.get(entry.name) ?? entry);
+    for (const entry of loaded) if (entry) cache.hold(cache.get(entry.name) ?? entry);
     for (const pending of batch) {
       const entry = cache.get(pending.stream);
       if (entry) arrived(entry, pending);
+      else if (unreadable.has(pending.stream)) failed(pending, unreadable.get(pending.stream));
       else admit(pending); // evicted meanwhile
     }
   }

@@ -1,8 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { Problem, type Instant } from '#libs/kernel';
 import type { EventStore } from '#libs/event-store';
+import { changed } from '#libs/event-types';
 import { createMemoryEventStore } from '#libs/event-store/memory';
 import { creditAccount, type AccountState, type CreditCommand, type CreditEvent } from '#libs/credits';
+import { appendEvent } from '../../test/support/append-event.js';
 import { accountKind } from './credits/account.js';
 import { createStreamWriter, type StreamWriterOptions } from './stream-writer.js';
 import type { CommandContext, CommandRequest } from './stream-kind.js';
@@ -188,5 +190,64 @@ describe('the stream writer', () => {
       events.push(...(await writer.execute(account, 'c', request(command))).events);
     const state = events.reduce(creditAccount.evolve, creditAccount.initialState);
     expect((await writer.read(account, 't', 'c')).state).toEqual(state);
+  });
+});
+
+describe('a stream with an event that is not known', () => {
+  const unknown = { stream: 'creditAccount-t_c', type: 'GrantExpired', schemaVersion: 3 };
+  const unreadable = { code: 'history_unreadable', status: 503 };
+  const data = { grantId: 'g', unit: 'calls', amount: '5', balanceAfter: '0', cause: 'ended' };
+  const expiry = { ...data, expiredAt: '2026-01-01T00:00:00.000Z' };
+
+  it('takes no commands and writes nothing, while other streams go on', async () => {
+    const { eventStore, writer } = given();
+    await writer.execute(account, 'c', request(grant('g', 5n), 'k'));
+    await appendEvent(eventStore, unknown);
+    const next = given({ eventStore }).writer;
+    const [refused, replayed, other] = await Promise.allSettled([
+      next.execute(account, 'c', request(consume('con', 1n))),
+      next.execute(account, 'c', request(grant('g', 5n), 'k')),
+      next.execute(account, 'd', request(grant('h', 5n))),
+    ]);
+    expect([refused, replayed]).toMatchObject([{ reason: unreadable }, { reason: unreadable }]);
+    expect((refused as PromiseRejectedResult).reason.detail).toBe(
+      'unknown event: GrantExpired, version 3, at revision 1 of stream creditAccount-t_c, position 2',
+    );
+    expect(other.status).toBe('fulfilled');
+    await expect(next.read(account, 't', 'c')).rejects.toMatchObject(unreadable);
+    // whoever held the stream in memory meets the event with the conflict it makes
+    await expect(writer.execute(account, 'c', request(consume('con', 1n)))).rejects.toMatchObject(unreadable);
+    expect(await eventStore.head()).toBe(3n);
+  });
+
+  it('goes on where the event is known, from all that is recorded', async () => {
+    const { eventStore, writer } = given();
+    await writer.execute(account, 'c', request(grant('g', 5n)));
+    await appendEvent(eventStore, { ...unknown, data: expiry });
+    await expect(given({ eventStore }).writer.read(account, 't', 'c')).rejects.toMatchObject(unreadable);
+    const { upcasters } = account.eventTypes.get('GrantExpired')!;
+    const third = changed(...upcasters, { says: 'nothing changes.', upcast: (kept) => kept });
+    const mended = { ...account, eventTypes: new Map(account.eventTypes).set('GrantExpired', third) };
+    const next = given({ eventStore }).writer;
+    await next.execute(mended, 'c', request(grant('h', 7n)));
+    const { state, revision } = await next.read(mended, 't', 'c');
+    expect([remaining(state), state.ended.get('g')?.endedAs, revision]).toEqual([7n, 'expired', 2]);
+  });
+
+  it('is read on where the event is only old', async () => {
+    const { eventStore, writer } = given();
+    await writer.execute(account, 'c', request(grant('g', 5n)));
+    const { cause: _, ...first } = expiry;
+    await appendEvent(eventStore, { ...unknown, data: first, schemaVersion: 1 });
+    const seen: CreditEvent[] = [];
+    const decider = {
+      ...creditAccount,
+      evolve: (state: AccountState, event: CreditEvent) => {
+        seen.push(event);
+        return creditAccount.evolve(state, event);
+      },
+    };
+    await given({ eventStore }).writer.read({ ...account, decider }, 't', 'c');
+    expect(seen.at(-1)).toEqual({ type: 'GrantExpired', data: { ...first, cause: 'ended' } });
   });
 });

@@ -1,9 +1,9 @@
-import { formatInstant, readInstant, type Decider, type DomainEvent, type Instant } from '#libs/kernel';
+import { formatInstant, readInstant, type Decider, type Instant } from '#libs/kernel';
+import { eventTypesOf, type TestClockEvent } from '#libs/event-types';
 import type { CommandContext, StreamKind, StreamWriter } from './stream-kind.js';
 
 /** How far (ms) a test environment's time runs ahead of the wall clock; 0 or more. */
 export type TestClock = number;
-export type TestClockEvent = DomainEvent<'TestClockAdvanced', { readonly to: string; readonly wall: string }>;
 export interface AdvanceTestClock {
   readonly to: Instant;
   readonly wall: Instant;
@@ -21,7 +21,7 @@ const decider: Decider<TestClock, AdvanceTestClock, TestClockEvent> = {
 const testClocks: StreamKind<TestClock, AdvanceTestClock, TestClockEvent> = {
   category: 'testClock',
   decider,
-  schemaVersion: 1,
+  eventTypes: eventTypesOf('testClock'),
 };
 
 export interface Clocks {

@@ -30,7 +30,7 @@ export interface Specifier {
   readonly exclude?: readonly { readonly productTags: readonly string[] }[];
 }
 
-/** What a usage says of itself, to be matched against {@link Applicability}. */
+/** What a usage says of itself, to be matched against what a grant applies to. */
 export interface UsageContext {
   readonly featureSlug?: string;
   readonly componentId?: string;

@@ -315,6 +315,7 @@ function expired(state: AccountState, { unit, id, remaining, expiresAt }: Grant)
     data: {
       grantId: id,
       unit,
+      cause: 'ended',
       amount: formatAmount(remaining),
       balanceAfter: formatAmount(unitOf(state, unit).balance - remaining),
       expiredAt: formatInstant(expiresAt),

@@ -10,7 +10,7 @@ export interface Decider<State, Command, Event> {
 }
 
 /** A fact: its name and a payload made of JSON primitives only, so that stored history outlives the code. */
-export interface DomainEvent<Type extends string = string, Data = unknown> {
+export interface DomainEvent<Type extends string = string, Data = Readonly<unknown>> {
   readonly type: Type;
-  readonly data: Readonly<Data>;
+  readonly data: Data;
 }

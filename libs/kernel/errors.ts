@@ -162,6 +162,12 @@ export const ERRORS = {
     title: 'The read model has not reached this position yet',
     advice: 'Try again after Retry-After.',
   },
+  history_unreadable: {
+    status: 503,
+    title: 'The log holds an event that this version of the product does not know',
+    advice:
+      'Run the version that wrote it, or a newer one; nothing is lost, and the same key may be sent again then.',
+  },
   shutting_down: {
     status: 503,
     title: 'The server is stopping',

@@ -3,3 +3,4 @@ export * from './canonical-json.js';
 export * from './decider.js';
 export * from './errors.js';
 export * from './time.js';
+export * from './stored.js';

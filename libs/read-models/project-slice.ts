@@ -1,4 +1,5 @@
-import type { LogSlice, Position } from '#libs/event-store';
+import type { LogSlice, Position, RecordedEvent } from '#libs/event-store';
+import { UnknownEvent, upcast, type EventTypes } from '#libs/event-types';
 import { categoryOf, projectedEvent, type ProjectedEvent, type Projection, type Sink } from './projection.js';
 import { DatabaseUnavailable } from './sink.js';
 
@@ -12,36 +13,44 @@ export class ProjectionFailed extends Error {
     cause: unknown,
   ) {
     const at = position === null ? '' : ` at position ${position}`;
-    super(
-      `Read model ${projection} cannot go on${at}: ${cause instanceof Error ? cause.message : String(cause)}`,
-      {
-        cause,
-      },
-    );
+    super(`Read model ${projection} cannot go on${at}: ${reasonOf(cause)}`, { cause });
   }
+}
+
+function reasonOf(cause: unknown): string {
+  if (cause instanceof UnknownEvent) return cause.detail;
+  return cause instanceof Error ? cause.message : String(cause);
 }
 
 /** A slice of the log as projections take it in. */
 export interface PreparedSlice {
   readonly slice: LogSlice;
-  /** The events that a projection folds and that lie behind a position. @throws Error for a stream's name that is none of ours */
-  of(projection: Projection, after: Position): readonly ProjectedEvent[];
+  /** The product's own events behind a position, as stored; streams of categories it does not know are somebody else's. */
+  after(position: Position): readonly RecordedEvent[];
+  /**
+   * Those of the events that a projection folds, in their newest shape.
+   * @throws UnknownEvent for any of them, also for one that it would not have folded: whatever wrote it knows more than
+   *   this version does, so nothing goes past it; Error for a stream's name that is none of ours
+   */
+  of(projection: Projection, events: readonly RecordedEvent[]): readonly ProjectedEvent[];
 }
 
-/** Each stream's name is taken apart once for all projections. */
-export function prepareSlice(slice: LogSlice): PreparedSlice {
-  const { events } = slice;
-  const categories = events.map(({ stream }) => categoryOf(stream));
-  const projected: ProjectedEvent[] = [];
+/** Each event is looked up, and its stream's name taken apart, once for all projections. */
+export function prepareSlice(slice: LogSlice, types: EventTypes): PreparedSlice {
+  const own = slice.events.filter(({ stream }) => types.has(categoryOf(stream)));
+  const projected = new Map<RecordedEvent, ProjectedEvent>();
+  const project = (event: RecordedEvent): ProjectedEvent => {
+    let one = projected.get(event);
+    if (one === undefined) {
+      one = projectedEvent(upcast(event, types.get(categoryOf(event.stream))!));
+      projected.set(event, one);
+    }
+    return one;
+  };
   return {
     slice,
-    of: (projection, after) => {
-      const own: ProjectedEvent[] = [];
-      for (const [index, event] of events.entries())
-        if (projection.categories.has(categories[index]!) && event.position > after)
-          own.push((projected[index] ??= projectedEvent(event)));
-      return own;
-    },
+    after: (position) => own.filter((event) => event.position > position),
+    of: ({ categories }, events) => events.map(project).filter(({ category }) => categories.has(category)),
   };
 }
 
@@ -58,7 +67,7 @@ export async function projectEvents(
     if (events.length > 0) await projection.project(events, sink);
   } catch (error) {
     if (error instanceof DatabaseUnavailable) throw error;
-    throw new ProjectionFailed(projection.name, only, error);
+    throw new ProjectionFailed(projection.name, error instanceof UnknownEvent ? error.position : only, error);
   }
 }
 

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { EventStore, LogSlice } from '#libs/event-store';
+import type { EventTypes } from '#libs/event-types';
 import { assertOurs, loadStandings, storeStandings, type Standing } from './checkpoints/checkpoints.js';
 import { transaction } from './database.js';
 import {
@@ -20,6 +21,7 @@ export interface LeasedWork {
   /** The connection that holds the lease; all rows are written over it, so whoever lost the lease cannot write. */
   readonly client: pg.PoolClient;
   readonly projections: readonly Projection[];
+  readonly eventTypes: EventTypes;
   readonly waiter: PositionWaiter;
   readonly signal: AbortSignal;
   readonly batchSize?: number;
@@ -60,7 +62,17 @@ export async function projectWhileLeased(work: LeasedWork): Promise<void> {
 
 /** Projects from where the projections stand. @throws LookAgain */
 async function projectFrom(work: LeasedWork, standings: Map<string, Standing>): Promise<void> {
-  const { eventStore, pool, client, projections, waiter, signal, batchSize = 4000, onError } = work;
+  const {
+    eventStore,
+    pool,
+    client,
+    projections,
+    eventTypes,
+    waiter,
+    signal,
+    batchSize = 4000,
+    onError,
+  } = work;
   const names = projections.map(({ name }) => name);
   const sink = createSink(client, LIVE);
   const standing = (name: string): Standing => standings.get(name)!;
@@ -85,8 +97,8 @@ async function projectFrom(work: LeasedWork, standings: Map<string, Standing>): 
     await commit(moved, () =>
       allTogether(
         behind.map((projection) => {
-          const { position: after } = standing(projection.name);
-          return projectEvents(projection, () => prepared.of(projection, after), sink);
+          const events = prepared.after(standing(projection.name).position);
+          return projectEvents(projection, () => prepared.of(projection, events), sink);
         }),
       ),
     );
@@ -96,13 +108,15 @@ async function projectFrom(work: LeasedWork, standings: Map<string, Standing>): 
   async function projectUpToFault(prepared: PreparedSlice, projection: Projection): Promise<void> {
     const { name } = projection;
     const { checkpoint, position } = prepared.slice;
-    let rest = prepared.of(projection, standing(name).position);
+    let rest = prepared.after(standing(name).position);
     for (let step = rest.length; rest.length > 0;) {
       const part = rest.slice(0, step);
       // inside a slice there is no checkpoint to be had: the position alone says what is in
       const moved = { ...standing(name), position: part.at(-1)!.position };
       try {
-        await commit(new Map([[name, moved]]), () => projectEvents(projection, () => part, sink));
+        await commit(new Map([[name, moved]]), () =>
+          projectEvents(projection, () => prepared.of(projection, part), sink),
+        );
         rest = rest.slice(step);
       } catch (error) {
         if (!(error instanceof ProjectionFailed)) throw error;
@@ -117,7 +131,7 @@ async function projectFrom(work: LeasedWork, standings: Map<string, Standing>): 
   }
 
   async function write(slice: LogSlice): Promise<void> {
-    const prepared = prepareSlice(slice);
+    const prepared = prepareSlice(slice, eventTypes);
     let behind = running().filter(({ name }) => standing(name).position < slice.position);
     const failed: Projection[] = [];
     while (behind.length > 0) {

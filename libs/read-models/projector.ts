@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type pg from 'pg';
 import type { EventStore, Position } from '#libs/event-store';
+import { EVENT_TYPES, type EventTypes } from '#libs/event-types';
 import { adoptLog, loadStandings, ReadModelsOfAnotherLog, type Standing } from './checkpoints/checkpoints.js';
 import { inTransaction } from './database.js';
 import { PROJECTOR_LOCK } from './locks.js';
@@ -16,6 +17,8 @@ export interface ProjectorOptions {
   readonly pool: pg.Pool;
   /** Default: all read models. */
   readonly projections?: readonly Projection[];
+  /** The events that are known. Default: all that the product knows. */
+  readonly eventTypes?: EventTypes;
   /** False: only look on, where another process projects. Default true. */
   readonly project?: boolean;
   /** Told of a projection that stopped (ProjectionFailed) and of failures that are tried again. */
@@ -53,7 +56,14 @@ const SLOWEST_RETRY = 5000;
  * @throws ReadModelsOfAnotherLog when the rows were made from another log
  */
 export async function startProjector(options: ProjectorOptions): Promise<Projector> {
-  const { eventStore, pool, projections = PROJECTIONS, project = true, onError } = options;
+  const {
+    eventStore,
+    pool,
+    projections = PROJECTIONS,
+    eventTypes = EVENT_TYPES,
+    project = true,
+    onError,
+  } = options;
   const names = projections.map(({ name }) => name);
   const standings = (): Promise<ReadonlyMap<string, Standing>> => loadStandings(pool, names);
   const waiter = createPositionWaiter(standings);
@@ -72,7 +82,7 @@ export async function startProjector(options: ProjectorOptions): Promise<Project
       ]);
       if (!rows[0]?.mine) return void client.release();
       waiter.projecting = true;
-      await projectWhileLeased({ ...options, projections, client, waiter, signal });
+      await projectWhileLeased({ ...options, projections, eventTypes, client, waiter, signal });
       client.release(true); // the lease ends with the connection
     } catch (error) {
       client.release(true);

@@ -43,7 +43,12 @@ describe('order of drawdown', () => {
     ['the lower priority', { priority: 1 }, { priority: 2 }, NONE],
     ['free before paid', { category: 'promotional' }, { category: 'paid' }, NONE],
     ['a source of topup is paid', { source: 'manual' }, { source: 'topup' }, NONE],
-    ['a cost basis of 0', { category: 'paid', costBasis: '0' }, { category: 'paid', costBasis: '0.3' }, NONE],
+    [
+      'a cost basis of 0',
+      { category: 'paid', costBasis: '0' },
+      { category: 'paid', costBasis: '0.30' },
+      NONE,
+    ],
     [
       'the narrower',
       { applicability: { products: ['p1'] } },

@@ -1,4 +1,9 @@
 import { expect } from '@jest/globals';
+import type { EventStore } from '#libs/event-store';
+import { openEventStoreDb } from '#libs/event-store/eventstoredb';
+import { openPostgresEventStore } from '#libs/event-store/postgres';
+import { Ajv } from 'ajv';
+import { METADATA_SCHEMA, payloadFaults } from '#libs/event-types';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 import {
   bootstrapOf,
@@ -55,7 +60,11 @@ export async function openWorld(extra: Environment = {}): Promise<World> {
     },
     async close() {
       await server.stop();
-      await store.drop();
+      try {
+        expect(await malformedEvents(env)).toEqual([]);
+      } finally {
+        await store.drop();
+      }
     },
   };
 }
@@ -85,6 +94,32 @@ export async function openLog(): Promise<Omit<TestStore, 'database'>> {
 
 /** Set by the test runner's configuration. */
 export const ON_EVENT_STORE_DB = (globalThis as { EVENT_STORE?: string }).EVENT_STORE === 'eventstoredb';
+
+/** The log of a product that runs in this environment, behind its back. */
+export const openLogOf = ({ EVENT_STORE_URL, DATABASE_URL }: Environment): Promise<EventStore> =>
+  EVENT_STORE_URL
+    ? openEventStoreDb({ connectionString: EVENT_STORE_URL })
+    : openPostgresEventStore({ connectionString: DATABASE_URL! });
+
+/** Whatever a test made the product write, every event in the log is what its schemas say. */
+async function malformedEvents(env: Environment): Promise<string[]> {
+  const eventStore = await openLogOf(env);
+  try {
+    const found: string[] = [];
+    const isMetadata = new Ajv().compile(METADATA_SCHEMA);
+    for (let after: string | null = null; ;) {
+      const { events, checkpoint } = await eventStore.readAll(after, 2000);
+      if (events.length === 0) return found;
+      for (const event of events) {
+        found.push(...payloadFaults(event).map((fault) => `${event.type}: ${fault}`));
+        if (!isMetadata(event.metadata)) found.push(`${event.type}: ${JSON.stringify(isMetadata.errors)}`);
+      }
+      after = checkpoint;
+    }
+  } finally {
+    await eventStore.close();
+  }
+}
 
 let count = 0;
 /** A name nobody used before in this file. */

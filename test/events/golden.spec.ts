@@ -1,32 +1,124 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { evolve, initialAccount, snapshotOf, type CreditEvent, type CreditEventType } from '#libs/credits';
+import { apiKeys, installation } from '#libs/commands';
+import { claims } from '#libs/commands/catalog';
+import { evolve, initialAccount, snapshotOf, type CreditEvent } from '#libs/credits';
+import type { RecordedEvent } from '#libs/event-store';
+import { EVENT_TYPES, eventTypesOf, payloadFaults, SCHEMAS, upcast, type Schema } from '#libs/event-types';
+import { evolveDocument, type Attributes, type Document, type DocumentEvent } from '#libs/catalog';
 
-/** Events as version 1 stored them. This file never changes: a new shape gets a file of its own beside it. */
-const V1 = JSON.parse(
-  readFileSync(new URL('./credit-account.v1.json', import.meta.url), 'utf8'),
-) as readonly CreditEvent[];
+type Stored = Pick<RecordedEvent, 'stream' | 'type' | 'data'> & { readonly schemaVersion: number };
 
-/** Every type of the union, or this does not compile. */
-const TYPES: Readonly<Record<CreditEventType, true>> = {
-  GrantIssued: true,
-  GrantActivated: true,
-  CreditsConsumed: true,
-  ConsumptionRefused: true,
-  UsageRecorded: true,
-  DebtSettled: true,
-  GrantExpired: true,
-  GrantVoided: true,
-  CommandRefused: true,
+/**
+ * Events as they were stored. These files never change, they only grow: a new version of an event gets new ones.
+ * The first one stands for a stream of its own, all of it in version 1.
+ */
+const golden = (file: string): readonly RecordedEvent[] => {
+  const stored = JSON.parse(
+    readFileSync(new URL(file, import.meta.url), 'utf8'),
+  ) as readonly Partial<Stored>[];
+  return stored.map(
+    ({ stream = 'creditAccount-t_c', type, data, schemaVersion = 1 }, index) =>
+      ({
+        stream,
+        revision: index,
+        position: BigInt(index + 1),
+        type,
+        data,
+        metadata: { schemaVersion },
+      }) as unknown as RecordedEvent,
+  );
 };
 
-describe('events of a credit account as they were stored', () => {
-  it('cover every type there is', () => {
-    expect([...new Set(V1.map(({ type }) => type))].sort()).toEqual(Object.keys(TYPES).sort());
+const ACCOUNT_V1 = golden('credit-account.v1.json');
+const ACCOUNT_V2 = golden('credit-account.v2.json');
+const CATALOGUE = golden('catalogue.v1.json');
+const INSTALLATION = golden('installation.v1.json');
+const ALL = [...ACCOUNT_V1, ...ACCOUNT_V2, ...CATALOGUE, ...INSTALLATION];
+
+const categoryOf = ({ stream }: RecordedEvent): string => stream.slice(0, stream.indexOf('-'));
+const newest = (event: RecordedEvent): RecordedEvent => upcast(event, eventTypesOf(categoryOf(event)));
+const nameOf = (event: RecordedEvent): string =>
+  `${categoryOf(event)}/${event.type}.v${String(event.metadata['schemaVersion'])}`;
+
+const fold = (events: readonly RecordedEvent[]) =>
+  snapshotOf(events.map((event) => newest(event) as unknown as CreditEvent).reduce(evolve, initialAccount));
+
+describe('stored events of every version there ever was', () => {
+  it('are all here', () => {
+    expect([...new Set(ALL.map(nameOf))].sort()).toEqual([...SCHEMAS.keys()].sort());
   });
 
+  it('are what the schema of their version says', () => {
+    for (const event of ALL) expect([nameOf(event), payloadFaults(event)]).toEqual([nameOf(event), []]);
+  });
+
+  it('have every member and every value that a schema names, so that none can be dropped unseen', () => {
+    const missing = [...SCHEMAS].flatMap(([name, schema]) =>
+      unseen(
+        schema,
+        schema,
+        ALL.filter((event) => nameOf(event) === name).map(({ data }) => data),
+      ).map((member) => `${name}${member}`),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  it('become what the newest schema says', () => {
+    for (const event of ALL.map(newest)) {
+      expect(event.metadata['schemaVersion']).toBe(
+        EVENT_TYPES.get(categoryOf(event))!.get(event.type)!.version,
+      );
+      expect([nameOf(event), payloadFaults(event)]).toEqual([nameOf(event), []]);
+    }
+  });
+
+  it('have schemas that are what the types say', () => {
+    const script = new URL('./write-schemas.mjs', import.meta.url);
+    execFileSync(process.execPath, [script.pathname, '--check'], { stdio: ['ignore', 'ignore', 'pipe'] });
+  });
+});
+
+/** Members and values of a schema that no sample has. */
+function unseen(
+  schema: Schema,
+  root: Schema,
+  samples: readonly unknown[],
+  seen = new Set<Schema>(),
+): string[] {
+  if (schema.$ref !== undefined)
+    return unseen(root.definitions![schema.$ref.slice('#/definitions/'.length)]!, root, samples, seen);
+  if (seen.has(schema)) return [];
+  const within = new Set(seen).add(schema);
+  const objects = samples.filter((one) => typeof one === 'object' && one !== null) as Record<
+    string,
+    unknown
+  >[];
+  return [
+    ...Object.entries(schema.properties ?? {}).flatMap(([member, type]) => {
+      const values = objects.filter((one) => member in one).map((one) => one[member]);
+      const below = values.length === 0 ? [''] : unseen(type!, root, values, within);
+      return below.map((path) => `/${member}${path}`);
+    }),
+    ...(schema.items
+      ? unseen(
+          schema.items,
+          root,
+          samples.flatMap((one) => (Array.isArray(one) ? (one as unknown[]) : [])),
+          within,
+        )
+      : []),
+    ...(schema.enum ?? [])
+      .filter((value) => value !== null && !samples.includes(value))
+      .map((value) => `: ${String(value)}`),
+    ...(schema.anyOf ?? []).flatMap((one) => unseen(one, root, samples, within)),
+  ];
+}
+
+describe('events of a credit account as they were stored', () => {
   it('fold to the state they always folded to', () => {
-    expect(snapshotOf(V1.reduce(evolve, initialAccount))).toEqual({
+    expect(fold(ACCOUNT_V1)).toEqual({
       revision: 12,
       units: [
         ['api-calls', [], []],
@@ -61,9 +153,89 @@ describe('events of a credit account as they were stored', () => {
     });
   });
 
+  it('fold with the cause of an expiry as without', () => {
+    expect(fold(ACCOUNT_V2)).toMatchObject({
+      revision: 11,
+      ended: [['grant_1', { endedAs: 'expired', unit: 'api-calls', issued: 0 }]],
+    });
+  });
+
+  it('say why a grant ended, also where that was not stored yet', () => {
+    const [expiry] = ACCOUNT_V1.filter(({ type }) => type === 'GrantExpired');
+    expect(expiry!.data).not.toHaveProperty('cause');
+    expect(newest(expiry!).data).toEqual({ ...expiry!.data, cause: 'ended' });
+  });
+
   it('stop the replay when one is unknown or contradicts what stands before it', () => {
     const unknown = { type: 'GrantDoubled', data: {} } as unknown as CreditEvent;
     expect(() => evolve(initialAccount, unknown)).toThrow('unknown credit event');
-    expect(() => V1.slice(2).reduce(evolve, initialAccount)).toThrow('history contradicts itself');
+    expect(() => fold(ACCOUNT_V1.slice(2))).toThrow('history contradicts itself');
+  });
+});
+
+describe('events of the catalogue as they were stored', () => {
+  const documents = new Map<string, Document<Attributes> | null>();
+  for (const event of CATALOGUE.map(newest).filter(({ stream }) => !stream.startsWith('claim-')))
+    documents.set(
+      event.stream,
+      evolveDocument(documents.get(event.stream) ?? null, event as unknown as DocumentEvent<Attributes>),
+    );
+
+  it.each([
+    ['unit', { code: 'api-calls', kind: 'custom', scale: 2 }],
+    ['meter', { name: 'Calls', rate: '0.5', onShortage: 'pending', unit: 'api-calls' }],
+    ['feature', { slug: 'calls', featureValue: false, featureType: 'boolean', meterId: 'mtr_2' }],
+    ['plan', { planName: 'Pro+', metadata: { tier: '3' } }],
+    ['price', { currency: 'EUR', planId: 'plan_1' }],
+    ['customer', { name: 'Acme & Sons', metadata: { region: 'us' }, taxId: 'GB123' }],
+    ['creditDefinition', { isActive: false, priority: 0, defaultAmount: '100', linkedMeters: ['mtr_1'] }],
+  ])('make the %s they always made', (category, attributes) => {
+    const [, document] = [...documents].find(([stream]) => stream.startsWith(`${category}-`))!;
+    expect(document).toMatchObject({
+      attributes,
+      createdAt: '2026-01-01T00:00:00.000Z',
+      archivedAt: '2026-01-03T00:00:00.000Z',
+    });
+    // a null has unset the member
+    for (const member of ['debtLimit', 'email', 'planDescription', 'refillAmount', 'description'])
+      expect([null, undefined].includes(document!.attributes[member] as null)).toBe(
+        !(category === 'creditDefinition' && member === 'description'),
+      );
+  });
+
+  it('leave a claim with its last owner', () => {
+    const events = CATALOGUE.map(newest).filter(({ stream }) => stream.startsWith('claim-'));
+    const { decider } = claims;
+    expect(events.map((event) => event as never).reduce(decider.evolve, decider.initialState)).toEqual({
+      owner: 'feat_2',
+      at: '2026-01-03T00:00:00.000Z',
+    });
+  });
+});
+
+describe('events of the installation as they were stored', () => {
+  const of = (category: string) =>
+    INSTALLATION.map(newest)
+      .filter((event) => event.stream.startsWith(category))
+      .map((event) => event as never);
+
+  it('make the keys they always made', () => {
+    const { decider } = apiKeys;
+    expect(of('apiKey-system_key_01').reduce(decider.evolve, decider.initialState)).toEqual({
+      id: 'key_01h455vb4pex5vsknk084sn02q',
+      tenant: 'default',
+      environment: 'test',
+      kind: 'secret',
+      name: 'CI',
+      prefix: 'sk_test_abcd',
+      hash: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
+      createdAt: '2026-01-01T00:00:00.000Z',
+      revokedAt: '2026-01-02T00:00:00.000Z',
+    });
+  });
+
+  it('say that the installation has begun', () => {
+    const { decider } = installation;
+    expect(of('installation').reduce(decider.evolve, decider.initialState)).toBe(true);
   });
 });

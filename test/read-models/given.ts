@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { accountKind, createStreamWriter, type CommandContext, type CommandRequest } from '#libs/commands';
 import type { EventStore } from '#libs/event-store';
+import type { EventTypes } from '#libs/event-types';
 import { createMemoryEventStore } from '#libs/event-store/memory';
 import type { CreditCommand, CreditEvent } from '#libs/credits';
 import type { Instant } from '#libs/kernel';
@@ -94,6 +95,7 @@ export async function givenLedger(options: { readonly store?: (url: string) => P
     async project(
       options: {
         projections?: readonly Projection[];
+        eventTypes?: EventTypes;
         batchSize?: number;
         project?: boolean;
         pool?: pg.Pool;

@@ -84,33 +84,6 @@ describe('the projector', () => {
     expect(await allRows(ledger.pool)).toEqual(await fold(ledger));
   });
 
-  test('stops at a type it does not know, and passes over categories it does not handle', async () => {
-    await ledger.write('c', grant('g', 5n));
-    const { chainEvent } = await import('#libs/event-store');
-    const append = (stream: string, type: string) =>
-      ledger.eventStore.append([
-        {
-          stream,
-          expectedRevision: -1,
-          events: [
-            chainEvent({ stream, previousHash: null, type, data: {}, metadata: { recordedAt: 'x' } }).event,
-          ],
-        },
-      ]);
-    await append('claim-t_x', 'Claimed');
-    await append('elsewhere', 'Anything').catch(() => undefined);
-    await append('other-without', 'Anything');
-    const models = await ledger.project();
-    await ledger.caughtUp(models);
-    expect((await models.status()).every(({ stopped }) => stopped === null)).toBe(true);
-    await append('meter-t_m', 'MeterExploded');
-    await ledger.caughtUp(models);
-    await until(async () => (await models.status()).some(({ stopped }) => stopped !== null));
-    expect((await models.status()).filter(({ stopped }) => stopped !== null)).toEqual([
-      { name: 'catalog', position: 3n, stopped: expect.stringContaining('unknown event MeterExploded') },
-    ]);
-  });
-
   test('runs once among several processes, and moves over when the one that projects is gone', async () => {
     const pools = [1, 2, 3].map(() => new pg.Pool({ connectionString: ledger.url, max: 4 }));
     pools.forEach((pool) => pool.on('error', () => undefined));

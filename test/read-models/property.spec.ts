@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import pg from 'pg';
 import { chainEvent, type AppendBatch } from '#libs/event-store';
+import { eventTypesOf } from '#libs/event-types';
 import { createMemoryEventStore } from '#libs/event-store/memory';
 import { formatAmount, formatInstant, HOUR, Problem, readAmount } from '#libs/kernel';
 import {
@@ -189,7 +190,11 @@ function write(customer: string, account: Account, command: CreditCommand, now: 
       previousHash: account.hash,
       type: fact.type,
       data: fact.data as unknown as Record<string, unknown>,
-      metadata: { recordedAt: formatInstant(now), tenant: 't' },
+      metadata: {
+        recordedAt: formatInstant(now),
+        schemaVersion: eventTypesOf('creditAccount').get(fact.type)!.version,
+        tenant: 't',
+      },
     });
     account.hash = hash;
     account.state = creditAccount.evolve(account.state, fact);

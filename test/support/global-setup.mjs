@@ -25,7 +25,7 @@ function build() {
     .reduce((least, time) => Math.min(least, time));
   const changed = ['apps', 'libs'].some((folder) =>
     readdirSync(join(root, folder), { recursive: true }).some(
-      (file) => file.endsWith('.ts') && statSync(join(root, folder, file)).mtimeMs > builtAt,
+      (file) => /\.(ts|json)$/.test(file) && statSync(join(root, folder, file)).mtimeMs > builtAt,
     ),
   );
   if (changed)

@@ -48,7 +48,7 @@ const queries: CatalogQueries = {
           catalog.evolveDocument(documents.get(stream) ?? null, {
             type,
             data,
-          } as catalog.DocumentEvent<catalog.Attributes>),
+          } as unknown as catalog.DocumentEvent<catalog.Attributes>),
         );
     const rows = [...documents.values()].map((document) => catalog.presentDocument(kind, document!));
     const found = rows.filter((row) =>

@@ -20,6 +20,7 @@ import type {
   DocumentEvent,
   DocumentKind,
 } from '#libs/catalog';
+import { eventTypesOf } from '#libs/event-types';
 import type { StreamKind } from '../stream-kind.js';
 
 /** A kind of catalogue object as the writer knows it, with its rules beside. */
@@ -36,7 +37,7 @@ const catalogKind = <A extends Attributes, Name extends string>(
 ): CatalogKind<A, Name> => ({
   category: document.category,
   decider: documentDecider(document),
-  schemaVersion: 1,
+  eventTypes: eventTypesOf(document.category),
   document,
 });
 
@@ -51,5 +52,5 @@ export const creditDefinitions = catalogKind(creditDefinitionKind);
 export const claims: StreamKind<ClaimState, ClaimCommand, ClaimEvent> = {
   category: CLAIM,
   decider: claimDecider,
-  schemaVersion: 1,
+  eventTypes: eventTypesOf(CLAIM),
 };

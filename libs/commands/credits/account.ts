@@ -1,6 +1,5 @@
 import {
   ACCOUNT_SNAPSHOT_VERSION,
-  CREDIT_SCHEMA_VERSION,
   creditAccount,
   dueFacts,
   snapshotOf,
@@ -9,6 +8,7 @@ import {
   type CreditCommand,
   type CreditEvent,
 } from '#libs/credits';
+import { eventTypesOf } from '#libs/event-types';
 import type { StreamKind } from '../stream-kind.js';
 
 export type AccountKind = StreamKind<AccountState, CreditCommand, CreditEvent>;
@@ -25,7 +25,7 @@ export function accountKind(expiryGrace: number): AccountKind {
     category: 'creditAccount',
     decider: creditAccount,
     settle: (state, now) => dueFacts(state, now, expiryGrace),
-    schemaVersion: CREDIT_SCHEMA_VERSION,
+    eventTypes: eventTypesOf('creditAccount'),
     effectiveAt: effectiveAtOf,
     weight: weightOf,
     snapshots: {

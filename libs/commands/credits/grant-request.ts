@@ -1,4 +1,4 @@
-import { DAY, issue, parseAmount, parseInstant, type Instant, type Issue } from '#libs/kernel';
+import { DAY, formatAmount, issue, parseAmount, parseInstant, type Instant, type Issue } from '#libs/kernel';
 import { segmentId, type Applicability, type GrantCategory, type NewGrant } from '#libs/credits';
 import type { Document, Unit } from '#libs/catalog';
 import { positiveAmount, unacceptable } from './amounts.js';
@@ -122,13 +122,13 @@ function definedMembers(request: GrantRequest): Partial<Pick<GrantRequest, (type
 function costBasisOf({ costBasis }: GrantRequest, issues: Issue[]): string | undefined {
   if (costBasis === undefined) return undefined;
   const value = parseAmount(costBasis);
-  if (typeof value !== 'bigint' || value < 0n)
-    issues.push(
-      issue(
-        '/costBasis',
-        typeof value === 'bigint' ? 'amount_negative' : value,
-        'must be a decimal, 0 or more',
-      ),
-    );
-  return String(costBasis);
+  if (typeof value === 'bigint' && value >= 0n) return formatAmount(value);
+  issues.push(
+    issue(
+      '/costBasis',
+      typeof value === 'bigint' ? 'amount_negative' : value,
+      'must be a decimal, 0 or more',
+    ),
+  );
+  return undefined;
 }

@@ -1,6 +1,7 @@
 import { readInstant } from '#libs/kernel';
 import { findGrant, segmentId, type AccountState, type CreditEvent, type GrantIssued } from '#libs/credits';
 import type { RecordedEvent } from '#libs/event-store';
+import { upcast } from '#libs/event-types';
 import { streamName } from '../stream-kind.js';
 import type { CreditsDeps } from './deps.js';
 
@@ -34,7 +35,7 @@ export async function issuingCommand(
       (event.metadata['fingerprint'] !== undefined || event.metadata['actor'] === 'time')
     )
       break;
-    recorded.push(event);
+    recorded.push(upcast(event, deps.account.eventTypes));
   }
   const first = recorded[0]!;
   return {
@@ -53,11 +54,11 @@ export async function issuedFact(
   customerId: string,
   revision: number,
 ): Promise<GrantIssued> {
-  for await (const { data } of deps.eventStore.readStream(
+  for await (const event of deps.eventStore.readStream(
     streamName(deps.account.category, tenant, customerId),
     revision,
   ))
-    return data as unknown as GrantIssued;
+    return upcast(event, deps.account.eventTypes).data as unknown as GrantIssued;
   throw new Error(`no event at revision ${revision} of the account of ${customerId}`);
 }
 

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type pg from 'pg';
 import type { EventStore, LogSlice, Position } from '#libs/event-store';
+import { EVENT_TYPES } from '#libs/event-types';
 import {
   adoptLog,
   assertOurs,
@@ -131,15 +132,14 @@ async function rebuild(
       if (behind.length === 0) return;
       const slice = await read(earliest(behind.map(({ name }) => standing(name))));
       if (slice.events.length === 0) return;
-      const prepared = prepareSlice(slice);
+      const prepared = prepareSlice(slice, EVENT_TYPES);
       const late = behind.filter(({ name }) => standing(name).position < slice.position);
       await allTogether(
         late.map((projection) => {
           const { name } = projection;
           const upTo = targets.get(name)!;
-          const events = () =>
-            prepared.of(projection, standing(name).position).filter(({ position }) => position <= upTo);
-          return projectEvents(projection, events, sink);
+          const events = prepared.after(standing(name).position).filter(({ position }) => position <= upTo);
+          return projectEvents(projection, () => prepared.of(projection, events), sink);
         }),
       );
       for (const { name } of late) {

@@ -5,7 +5,9 @@ import {
   type EventStore,
   type LogSlice,
   type Position,
+  type RecordedEvent,
 } from '#libs/event-store';
+import { EVENT_TYPES, UnknownEvent, upcast } from '#libs/event-types';
 import { assertOurs, loadStandings } from '../checkpoints/checkpoints.js';
 import { inTransaction } from '../database.js';
 import { createProgress, type Progress } from '../progress.js';
@@ -111,11 +113,21 @@ async function verify(
       if (pending.size > 0) await compareBefore(event.position);
       const fault = chain.check(event);
       if (fault) faults.add(fault);
+      const known = knownEvent(event);
+      if (typeof known === 'string')
+        faults.add({
+          stream: event.stream,
+          revision: event.revision,
+          position: event.position,
+          reason: known,
+        });
       if (categoryOf(event.stream) !== CREDIT_ACCOUNT) continue;
-      const projected = projectedEvent(event);
+      const projected = projectedEvent(typeof known === 'string' ? event : known);
       const key = accountKey(projected.tenant, projected.entityId);
       const account = accounts.get(key) ?? uncheckedAccount();
       if (account.state.revision < 0) accounts.set(key, account);
+      // what follows an event that is not known cannot be folded
+      if (typeof known === 'string') account.broken = true;
       const { stream, revision } = event;
       for (const reason of checkEvent(account, projected))
         faults.add({ stream, revision, position: event.position, reason });
@@ -161,6 +173,18 @@ async function verify(
     differences: differences.listed,
     differenceCount: differences.count(),
   };
+}
+
+/** The event in its newest shape, or why it is not known here; what others keep in the log is left alone. */
+function knownEvent(event: RecordedEvent): RecordedEvent | string {
+  const types = EVENT_TYPES.get(categoryOf(event.stream));
+  if (types === undefined) return event;
+  try {
+    return upcast(event, types);
+  } catch (error) {
+    if (error instanceof UnknownEvent) return error.detail;
+    throw error;
+  }
 }
 
 /** Events read at once. */

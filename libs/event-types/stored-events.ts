@@ -1,0 +1,43 @@
+import type {
+  ClaimEvent,
+  CreditDefinition,
+  Customer,
+  DocumentEvent,
+  Feature,
+  Meter,
+  Plan,
+  Price,
+  Unit,
+} from '#libs/catalog';
+import type { CreditEvent } from '#libs/credits';
+import type { ApiKeyEvent, InstallationEvent, JobRunEvent, TestClockEvent } from './installation-events.js';
+
+/** Every event the product writes, by category of its stream, in the newest shape. The schemas are generated from this. */
+export interface StoredEvents {
+  /** What a customer may draw on and has drawn, one stream per customer. */
+  readonly creditAccount: CreditEvent;
+  /** What an amount counts. */
+  readonly unit: DocumentEvent<Unit, 'Unit'>;
+  /** What turns usage into amounts of a unit. */
+  readonly meter: DocumentEvent<Meter, 'Meter'>;
+  /** What a customer may use. */
+  readonly feature: DocumentEvent<Feature, 'Feature'>;
+  /** What is sold. */
+  readonly plan: DocumentEvent<Plan, 'Plan'>;
+  /** What a plan costs. */
+  readonly price: DocumentEvent<Price, 'Price'>;
+  /** Who buys. */
+  readonly customer: DocumentEvent<Customer, 'Customer'>;
+  /** Templates of grants. */
+  readonly creditDefinition: DocumentEvent<CreditDefinition, 'CreditDefinition'>;
+  /** Who owns a value that is unique in a tenant, such as a slug; one stream per value. */
+  readonly claim: ClaimEvent;
+  /** Who may call the API; one stream per key, of the tenant `system`. */
+  readonly apiKey: ApiKeyEvent;
+  /** That the installation has begun. */
+  readonly installation: InstallationEvent;
+  /** Time in a test environment. */
+  readonly testClock: TestClockEvent;
+  /** Jobs that were started under an idempotency key, one stream per key. */
+  readonly jobRun: JobRunEvent;
+}
