@@ -6,10 +6,27 @@ import { EventStoreUnavailable, TransferRefused } from '#libs/event-store';
 import { Problem } from '#libs/kernel';
 import { openPostgresEventStore } from '#libs/event-store/postgres';
 import { attachDatabase, parseConfig, startFailure, systemClock } from '#libs/platform';
-import { migrateReadModels, READ_MODEL_NAMES, rebuildReadModels, verifyLedger } from '#libs/read-models';
+import {
+  migrateReadModels,
+  NotInTheLog,
+  READ_MODEL_NAMES,
+  ReadModelsOfAnotherLog,
+  RebuildRunning,
+  verifyLedger,
+} from '#libs/read-models';
 import { createKey, listKeys, revokeKey } from '../keys.js';
 import { DEFAULT_TENANT } from '../runtime.js';
+import { Interrupted } from './interrupt.js';
 import { FileUnusable } from './log-file.js';
+import {
+  asOfFrom,
+  dropTo,
+  rebuild,
+  REBUILD_HELP,
+  rebuildLines,
+  rebuildTo,
+  rebuildToLines,
+} from './rebuild.js';
 import { exportToFile, IMPORT_HELP, importFromFile, type TransferBar } from './transfer.js';
 
 /** Exit codes: 0 all is well, 1 a difference was found or the command failed, 2 bad usage. */
@@ -81,26 +98,28 @@ program
   .command('rebuild')
   .description('Build read models anew from the log, beside the live ones, and swap them in.')
   .argument('[read-model...]', `which (default all): ${READ_MODEL_NAMES.join(', ')}`)
-  .action(async (names: string[]) => {
+  .option('--to <when>', 'build them as of a position or a time, in a schema of their own')
+  .option('--drop', 'remove the schema that --to built')
+  .addHelpText('after', REBUILD_HELP)
+  .action(async (names: string[], { to, drop }: { to?: string; drop?: true }) => {
     const unknown = names.filter((name) => !READ_MODEL_NAMES.includes(name));
     if (unknown.length > 0) program.error(`unknown read model ${unknown.join(', ')}`);
+    const asOf = to === undefined ? undefined : asOfFrom(to);
+    if (asOf === null)
+      return program.error('--to must be a position, or a time such as 2026-01-31T23:59:59.999Z');
+    if (drop && (!asOf || names.length > 0)) program.error('--drop needs --to, and takes the whole schema');
     await run(async ({ pool, eventStore }) => {
-      const bar = progressBar('rebuild');
-      const interrupt = new AbortController();
-      process.once('SIGINT', () => interrupt.abort());
-      const result = await rebuildReadModels({
-        pool,
-        eventStore,
-        ...(names.length === 0 ? {} : { names }),
-        signal: interrupt.signal,
-        onProgress: ({ position, head, eventsPerSecond }) => bar.update(position, head, eventsPerSecond),
-      }).finally(() => bar.stop());
-      print(result, () => [
-        `Rebuilt from ${result.events} events in ${result.seconds.toFixed(1)} s.`,
-        ...result.digests.map(({ name, live, rebuilt, same }) =>
-          same ? `  ${name}: unchanged, ${rebuilt}` : `  ${name}: was ${live}, is ${rebuilt}`,
-        ),
-      ]);
+      const context = { pool, eventStore, bar: progressBar, names };
+      if (asOf === undefined) {
+        const result = await rebuild(context);
+        print(result, () => rebuildLines(result));
+      } else if (drop) {
+        const result = await dropTo(context, asOf);
+        print(result, () => [`${result.dropped} is gone.`]);
+      } else {
+        const result = await rebuildTo(context, asOf, systemClock().now(''));
+        print(result, () => rebuildToLines(result, asOf));
+      }
     });
   });
 
@@ -250,7 +269,15 @@ const withoutHash = ({ hash: _, ...key }: ApiKey): Omit<ApiKey, 'hash'> => key;
 const operator = { actor: 'operator', correlationId: 'command line' };
 
 /** Errors that say all in their message. */
-const PLAIN = [TransferRefused, FileUnusable, EventStoreUnavailable];
+const PLAIN = [
+  TransferRefused,
+  FileUnusable,
+  EventStoreUnavailable,
+  Interrupted,
+  NotInTheLog,
+  ReadModelsOfAnotherLog,
+  RebuildRunning,
+];
 
 try {
   await program.parseAsync();
