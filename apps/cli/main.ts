@@ -12,7 +12,6 @@ import {
   READ_MODEL_NAMES,
   ReadModelsOfAnotherLog,
   RebuildRunning,
-  verifyLedger,
 } from '#libs/read-models';
 import { createKey, listKeys, revokeKey } from '../keys.js';
 import { DEFAULT_TENANT } from '../runtime.js';
@@ -28,6 +27,7 @@ import {
   rebuildToLines,
 } from './rebuild.js';
 import { exportToFile, IMPORT_HELP, importFromFile, type TransferBar } from './transfer.js';
+import { isSound, verify, VERIFY_HELP, verifyLines } from './verify.js';
 
 /** Exit codes: 0 all is well, 1 a difference was found or the command failed, 2 bad usage. */
 const FOUND_A_DIFFERENCE = 1;
@@ -126,28 +126,14 @@ program
 program
   .command('verify')
   .description(
-    'Derive every balance from the log again, check the hash chains, and compare with the read models.',
+    'Derive everything from the log again, check positions and hash chains, and compare with the read models.',
   )
+  .addHelpText('after', VERIFY_HELP)
   .action(() =>
-    run(async ({ pool, eventStore }) => {
-      const bar = progressBar('verify');
-      const result = await verifyLedger({
-        pool,
-        eventStore,
-        onProgress: ({ position, head, eventsPerSecond }) => bar.update(position, head, eventsPerSecond),
-      }).finally(() => bar.stop());
-      const findings = [...result.faults, ...result.differences];
-      print(result, () => [
-        `${result.eventsChecked} events of ${result.streams} streams checked.`,
-        `${result.faultCount} faults in the log, ${result.differenceCount} differences in the read models.`,
-        ...findings
-          .slice(0, 50)
-          .map(
-            (finding) =>
-              `  ${JSON.stringify(finding, (_, value: unknown) => (typeof value === 'bigint' ? Number(value) : value))}`,
-          ),
-      ]);
-      return result.faultCount + result.differenceCount === 0 ? 0 : FOUND_A_DIFFERENCE;
+    run(async (tools) => {
+      const result = await verify(tools, progressBar);
+      print(result, () => verifyLines(result));
+      return isSound(result) ? 0 : FOUND_A_DIFFERENCE;
     }),
   );
 

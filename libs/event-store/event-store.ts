@@ -8,6 +8,9 @@ export interface EventStore {
   /** Names this log and no other: read models refuse to continue from a log with another identity. */
   readonly identity: string;
 
+  /** Whether positions are 1, 2, 3 and so on, so that one left out shows; else they only rise. */
+  readonly dense: boolean;
+
   /**
    * Appends each batch at its expected revision; one result per batch, in order. A stream stands at most once in a call.
    * Sending a batch again, with the same ids at the same revision, answers `appended` with the first positions and writes nothing.

@@ -82,6 +82,15 @@ describe('verify', () => {
     const result = await json('verify');
     expect(result).toMatchObject({ faults: [], differences: [] });
     expect(result.eventsChecked).toBeGreaterThanOrEqual(15);
+    expect(result.checks.map(({ name }: { name: string }) => name)).toEqual(
+      expect.arrayContaining([
+        'positions',
+        'hash chains',
+        'balances',
+        'read model usage',
+        'read model catalog',
+      ]),
+    );
     const { code, stdout } = await drawdown('verify');
     expect([code, stdout]).toEqual([0, expect.stringMatching(/0 faults.*0 differences/)]);
   });
@@ -90,6 +99,7 @@ describe('verify', () => {
     ['a balance', 'balances', 'balance'],
     ['a grant', 'grants', 'remaining'],
     ['a transaction', 'transactions', 'amount'],
+    ['a usage', 'usage', 'revision'],
   ])('%s that somebody changed by hand: exit code 1, and whose', async (_, table, column) => {
     await caughtUp();
     const { customerId } = accounts[1]!;

@@ -134,6 +134,7 @@ export async function openEventStoreDb(options: EventStoreDbOptions): Promise<Ev
 
   return {
     identity: connection.identity(),
+    dense: false,
 
     append: async (batches) => {
       open();

@@ -76,6 +76,7 @@ export function createMemoryEventStore(options: { readonly identity?: string } =
 
   return {
     identity: options.identity ?? `memory:${randomUUID()}`,
+    dense: true,
 
     append: async (batches) => {
       open();

@@ -82,6 +82,7 @@ export async function openPostgresEventStore(options: PostgresEventStoreOptions)
 
   return {
     identity,
+    dense: true,
 
     append: async (batches) => {
       checkBatches(batches);
