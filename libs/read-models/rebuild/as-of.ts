@@ -60,7 +60,7 @@ export async function rebuildAsOf(options: AsOfOptions): Promise<AsOfResult> {
     await createShadow(client, tables);
     const fill = createFill({
       eventStore: { ...eventStore, head: () => Promise.resolve(upTo) },
-      client,
+      clients: [client],
       schema: SHADOW,
       projections,
       choose: known.choose,

@@ -8,7 +8,8 @@ import { createSink } from '../sink.js';
 
 export interface FillOptions {
   readonly eventStore: Pick<EventStore, 'identity' | 'readAll' | 'head'>;
-  readonly client: pg.ClientBase;
+  /** Connections to write over, the read models spread over them. */
+  readonly clients: readonly [pg.ClientBase, ...pg.ClientBase[]];
   /** Where the tables are that are filled. */
   readonly schema: string;
   readonly projections: readonly Projection[];
@@ -23,7 +24,7 @@ export interface FillOptions {
 /** Fills tables of one schema from the log, each read model to a position of its own. */
 export function createFill({
   eventStore,
-  client,
+  clients,
   schema,
   projections,
   choose = (events) => events,
@@ -31,7 +32,7 @@ export function createFill({
   signal,
   batchSize,
 }: FillOptions) {
-  const sink = createSink(client, schema);
+  let sinks = clients.map((client) => createSink(client, schema));
   const progress = createProgress(eventStore, onProgress);
   const none: Standing = { checkpoint: null, position: 0n, stopped: null, log: eventStore.identity };
   const standings = new Map(projections.map(({ name }) => [name, none]));
@@ -58,6 +59,11 @@ export function createFill({
     /** Position up to which the log was read. */
     reached: (): Position => reached,
 
+    /** From now on everything is written over the first connection. */
+    useOne(): void {
+      sinks = sinks.slice(0, 1);
+    },
+
     /** For rows that went back to where they were. */
     goBack(to: ReadonlyMap<string, Standing>): void {
       for (const [name, was] of to) standings.set(name, was);
@@ -79,7 +85,7 @@ export function createFill({
             const upTo = targets.get(name)!;
             const events = () =>
               prepared.of(projection, standing(name).position).filter(({ position }) => position <= upTo);
-            return projectEvents(projection, events, sink);
+            return projectEvents(projection, events, sinks[projections.indexOf(projection) % sinks.length]!);
           }),
         );
         for (const { name } of late) {

@@ -131,7 +131,18 @@ async function rebuild(
 ): Promise<RebuildResult> {
   const names = projections.map(({ name }) => name);
   const tables = projections.flatMap((projection) => projection.tables);
-  const fill = createFill({ eventStore, client, schema: SHADOW, projections, onProgress, signal, batchSize });
+  const second = await pool.connect();
+  second.on('error', ignore); // the statement in hand reports it
+  const clients = [client, second] as const;
+  const fill = createFill({
+    eventStore,
+    clients,
+    schema: SHADOW,
+    projections,
+    onProgress,
+    signal,
+    batchSize,
+  });
   const standing = (name: string): Standing => fill.standings.get(name)!;
 
   /** The live rows in one snapshot, and where they stand. */
@@ -157,34 +168,41 @@ async function rebuild(
     new Map([...(await loadStandings(from, names))].map(([name, { position }]) => [name, position]));
 
   const migrated = await migration(client);
-  await createShadow(client, tables);
-  const head = await eventStore.head();
-  const begun = await livePositions(pool);
-  // an empty one is nothing to compare with
-  await fill.advance(
-    new Map([...begun].map(([name, position]) => [name, position === 0n ? head : position])),
-  );
+  let begun: ReadonlyMap<string, Position>;
+  try {
+    await run(second, SESSION);
+    await createShadow(client, tables);
+    const head = await eventStore.head();
+    begun = await livePositions(client);
+    // an empty one is nothing to compare with
+    await fill.advance(
+      new Map([...begun].map(([name, position]) => [name, position === 0n ? head : position])),
+    );
+  } finally {
+    fill.useOne();
+    second.release(true);
+  }
   signal?.throwIfAborted();
   await completeShadow(client, tables);
 
   // the live rows of one snapshot, and the shadow's at the very same position
   const compared = projections.filter(({ name }) => begun.get(name)! > 0n);
-  const live = await inLive(async (snapshot, positions) => {
+  const digestsIn = async (from: pg.ClientBase, schema: string) => {
     const digests = new Map<string, readonly TableDigest[]>();
     for (const { name, tables: own } of compared) {
       signal?.throwIfAborted();
-      digests.set(name, await digestsOf(snapshot, LIVE, own));
+      digests.set(name, await digestsOf(from, schema, own));
     }
-    return { positions, digests };
+    return digests;
+  };
+  const { live, rebuilt, comparedAt } = await inLive(async (snapshot, positions) => {
+    const reading = digestsIn(snapshot, LIVE);
+    const making = fill
+      .advance(new Map(names.map((name) => [name, begun.get(name)! > 0n ? positions.get(name)! : 0n])))
+      .then(() => digestsIn(client, SHADOW));
+    await Promise.allSettled([reading, making]); // neither is left behind at work
+    return { live: await reading, rebuilt: await making, comparedAt: positions };
   });
-  await fill.advance(
-    new Map(names.map((name) => [name, live.digests.has(name) ? live.positions.get(name)! : 0n])),
-  );
-  const rebuilt = new Map<string, readonly TableDigest[]>();
-  for (const { name, tables: own } of compared) {
-    signal?.throwIfAborted();
-    rebuilt.set(name, await digestsOf(client, SHADOW, own));
-  }
 
   for (;;) {
     const end = await eventStore.head();
@@ -218,7 +236,7 @@ async function rebuild(
     const digests = new Map<string, RebuiltReadModel['built']>();
     for (const { name, tables: own } of projections) {
       const position = positions.get(name)!;
-      const known = live.positions.get(name) === position ? rebuilt.get(name) : undefined;
+      const known = comparedAt.get(name) === position ? rebuilt.get(name) : undefined;
       digests.set(name, { position, tables: known ?? (await digestsOf(snapshot, LIVE, own)) });
     }
     return digests;
@@ -229,12 +247,12 @@ async function rebuild(
     seconds: fill.progress.seconds(),
     position: fill.reached(),
     digests: names.map((name): RebuiltReadModel => {
-      const [was, is] = [live.digests.get(name), rebuilt.get(name)].map((some) => some && digestText(some));
+      const [was, is] = [live.get(name), rebuilt.get(name)].map((some) => some && digestText(some));
       return was === undefined || is === undefined
         ? { name, comparedAt: null, live: null, rebuilt: null, same: null, built: built.get(name)! }
         : {
             name,
-            comparedAt: live.positions.get(name)!,
+            comparedAt: comparedAt.get(name)!,
             live: was,
             rebuilt: is,
             same: was === is,
