@@ -18,10 +18,10 @@ const ROUNDS = 5;
 /** As many streams in one call as a busy writer sends, and as many calls in flight. */
 const STREAMS_PER_CALL = 64;
 const CALLS_IN_FLIGHT = 4;
-const CALLS = 100;
+const CALLS = 60;
 /** What the adapter itself keeps in flight on one client. */
 const APPENDS_IN_FLIGHT = 15;
-const APPENDS = 3000;
+const APPENDS = 1500;
 const PAGE = 1000;
 
 /** Each adapter beside its driver alone, doing the same; and the rebuild of read models. */

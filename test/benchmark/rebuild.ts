@@ -10,7 +10,7 @@ import { migrateReadModels, READ_MODEL_NAMES, rebuildReadModels } from '#libs/re
 import type { Comparison } from './comparison.js';
 import { inTurns } from './in-turns.js';
 
-const EVENTS = 40_000;
+const EVENTS = 30_000;
 const ACCOUNTS = 1000;
 const ROUNDS = 3;
 const account = accountKind(0);
