@@ -1,7 +1,8 @@
 import { EventStoreUnavailable, TransferRefused } from '#libs/event-store';
 import { Problem } from '#libs/kernel';
 import { ConfigError, DatabaseUnusable, DataDirectoryInUse } from '#libs/platform';
-import { ReadModelsOfAnotherLog, RebuildRunning } from '#libs/read-models';
+import { NotInTheLog, ReadModelsOfAnotherLog, RebuildRunning } from '#libs/read-models';
+import { Interrupted } from './cli/interrupt.js';
 import { FileUnusable } from './cli/log-file.js';
 
 /** Failures whose message says all that a person needs. */
@@ -13,6 +14,8 @@ const PLAIN = [
   RebuildRunning,
   TransferRefused,
   FileUnusable,
+  Interrupted,
+  NotInTheLog,
 ];
 
 /**

@@ -3,11 +3,21 @@ import { Command } from 'commander';
 import pg from 'pg';
 import { createStreamWriter, type ApiKey, type Environment, type KeyKind } from '#libs/commands';
 import { attachDatabase, parseConfig, systemClock } from '#libs/platform';
-import { migrateReadModels, READ_MODEL_NAMES, rebuildReadModels, verifyLedger } from '#libs/read-models';
-import { createKey, listKeys, revokeKey } from '../keys.js';
+import { migrateReadModels, READ_MODEL_NAMES } from '#libs/read-models';
 import { failure } from '../failure.js';
+import { createKey, listKeys, revokeKey } from '../keys.js';
 import { DEFAULT_TENANT, openEventStore } from '../runtime.js';
+import {
+  asOfFrom,
+  dropTo,
+  rebuild,
+  REBUILD_HELP,
+  rebuildLines,
+  rebuildTo,
+  rebuildToLines,
+} from './rebuild.js';
 import { exportToFile, IMPORT_HELP, importFromFile, type TransferBar } from './transfer.js';
+import { isSound, verify, VERIFY_HELP, verifyLines } from './verify.js';
 
 /** Exit codes: 0 all is well, 1 a difference was found or the command failed, 2 bad usage. */
 const FOUND_A_DIFFERENCE = 1;
@@ -78,54 +88,42 @@ program
   .command('rebuild')
   .description('Build read models anew from the log, beside the live ones, and swap them in.')
   .argument('[read-model...]', `which (default all): ${READ_MODEL_NAMES.join(', ')}`)
-  .action(async (names: string[]) => {
+  .option('--to <when>', 'build them as of a position or a time, in a schema of their own')
+  .option('--drop', 'remove the schema that --to built')
+  .addHelpText('after', REBUILD_HELP)
+  .action(async (names: string[], { to, drop }: { to?: string; drop?: true }) => {
     const unknown = names.filter((name) => !READ_MODEL_NAMES.includes(name));
     if (unknown.length > 0) program.error(`unknown read model ${unknown.join(', ')}`);
+    const asOf = to === undefined ? undefined : asOfFrom(to);
+    if (asOf === null)
+      return program.error('--to must be a position, or a time such as 2026-01-31T23:59:59.999Z');
+    if (drop && (!asOf || names.length > 0)) program.error('--drop needs --to, and takes the whole schema');
     await run(async ({ pool, eventStore }) => {
-      const bar = progressBar('rebuild');
-      const interrupt = new AbortController();
-      process.once('SIGINT', () => interrupt.abort());
-      const result = await rebuildReadModels({
-        pool,
-        eventStore,
-        ...(names.length === 0 ? {} : { names }),
-        signal: interrupt.signal,
-        onProgress: ({ position, head, eventsPerSecond }) => bar.update(position, head, eventsPerSecond),
-      }).finally(() => bar.stop());
-      print(result, () => [
-        `Rebuilt from ${result.events} events in ${result.seconds.toFixed(1)} s.`,
-        ...result.digests.map(({ name, live, rebuilt, same }) =>
-          same ? `  ${name}: unchanged, ${rebuilt}` : `  ${name}: was ${live}, is ${rebuilt}`,
-        ),
-      ]);
+      const context = { pool, eventStore, bar: progressBar, names };
+      if (asOf === undefined) {
+        const result = await rebuild(context);
+        print(result, () => rebuildLines(result));
+      } else if (drop) {
+        const result = await dropTo(context, asOf);
+        print(result, () => [`${result.dropped} is gone.`]);
+      } else {
+        const result = await rebuildTo(context, asOf, systemClock().now(''));
+        print(result, () => rebuildToLines(result, asOf));
+      }
     });
   });
 
 program
   .command('verify')
   .description(
-    'Derive every balance from the log again, check the hash chains, and compare with the read models.',
+    'Derive everything from the log again, check positions and hash chains, and compare with the read models.',
   )
+  .addHelpText('after', VERIFY_HELP)
   .action(() =>
-    run(async ({ pool, eventStore }) => {
-      const bar = progressBar('verify');
-      const result = await verifyLedger({
-        pool,
-        eventStore,
-        onProgress: ({ position, head, eventsPerSecond }) => bar.update(position, head, eventsPerSecond),
-      }).finally(() => bar.stop());
-      const findings = [...result.faults, ...result.differences];
-      print(result, () => [
-        `${result.eventsChecked} events of ${result.streams} streams checked.`,
-        `${result.faultCount} faults in the log, ${result.differenceCount} differences in the read models.`,
-        ...findings
-          .slice(0, 50)
-          .map(
-            (finding) =>
-              `  ${JSON.stringify(finding, (_, value: unknown) => (typeof value === 'bigint' ? Number(value) : value))}`,
-          ),
-      ]);
-      return result.faultCount + result.differenceCount === 0 ? 0 : FOUND_A_DIFFERENCE;
+    run(async (tools) => {
+      const result = await verify(tools, progressBar);
+      print(result, () => verifyLines(result));
+      return isSound(result) ? 0 : FOUND_A_DIFFERENCE;
     }),
   );
 

@@ -6,7 +6,8 @@ import {
   type ImportResult,
   type TransferSummary,
 } from '#libs/event-store';
-import { FileUnusable, readCompressedLines, writeCompressed } from './log-file.js';
+import { interruptible } from './interrupt.js';
+import { readCompressedLines, writeCompressed } from './log-file.js';
 
 /** What the operator sees of a transfer while it runs. */
 export interface TransferBar {
@@ -63,17 +64,6 @@ export const importFromFile = ({ eventStore, bar }: TransferContext, file: strin
       onProgress: (events) => importing.update(BigInt(events), BigInt(total), rate(events)),
     }).finally(() => importing.stop());
   });
-
-async function interruptible<Result>(work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
-  const interrupt = new AbortController();
-  const abort = () => interrupt.abort(new FileUnusable('interrupted; the same command may be run again'));
-  process.once('SIGINT', abort).once('SIGTERM', abort);
-  try {
-    return await work(interrupt.signal);
-  } finally {
-    process.off('SIGINT', abort).off('SIGTERM', abort);
-  }
-}
 
 function perSecond(): (done: number) => number {
   const begun = performance.now();

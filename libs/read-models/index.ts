@@ -18,5 +18,7 @@ export * from './query-handlers.js';
 export * from './read-models.js';
 export { READ_MODELS_POOL, type Found, type ListPage, type PageRequest } from './reading.js';
 export type { Progress } from './progress.js';
+export * from './rebuild/as-of.js';
 export * from './rebuild/rebuild.js';
+export type { TableDigest } from './rebuild/shadow.js';
 export * from './verify/verify.js';

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import type { Sink } from './projection.js';
-import type { ColumnOf, Schema, Table } from './table.js';
+import type { ColumnOf, Table } from './table.js';
 
 /** The database did not answer, or asked to try again: nothing is wrong with the events. */
 export class DatabaseUnavailable extends Error {
@@ -57,7 +57,7 @@ export async function run<Result extends object>(
 }
 
 /** Writes into one schema over one connection, whole columns at a time. */
-export function createSink(connection: Queryable, schema: Schema): Sink {
+export function createSink(connection: Queryable, schema: string): Sink {
   const client = oneByOne(connection);
   return {
     async upsert(table, rows, update) {

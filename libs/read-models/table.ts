@@ -3,7 +3,6 @@ import { getMetadataArgsStorage } from 'typeorm';
 /** The two schemas of read models: the one that is read, and the one a rebuild fills. */
 export const LIVE = 'read_models';
 export const SHADOW = 'read_models_shadow';
-export type Schema = typeof LIVE | typeof SHADOW;
 
 export interface ColumnOf {
   readonly property: string;

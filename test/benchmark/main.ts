@@ -5,9 +5,11 @@ import { parseArgs } from 'node:util';
 import { startEmbeddedPostgres } from '#libs/platform';
 import type { Comparison } from './comparison.js';
 import { benchConsume } from './consume.js';
+import { benchEventStore } from './event-store.js';
 
 const BENCHMARKS: Readonly<Record<string, (url: string, seconds: number) => Promise<Comparison[]>>> = {
   consume: benchConsume,
+  'event-store': benchEventStore,
 };
 
 const { values, positionals } = parseArgs({

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { runCli, runToEnd, startServer, type Environment } from '../support/server.js';
+import { runCli, runToEnd, startCli, startServer, type Environment } from '../support/server.js';
+import { until } from '../support/wait.js';
 import type { Client } from '../support/client.js';
 import {
   balanceOf,
@@ -82,6 +83,15 @@ describe('verify', () => {
     const result = await json('verify');
     expect(result).toMatchObject({ faults: [], differences: [] });
     expect(result.eventsChecked).toBeGreaterThanOrEqual(15);
+    expect(result.checks.map(({ name }: { name: string }) => name)).toEqual(
+      expect.arrayContaining([
+        'positions',
+        'hash chains',
+        'balances',
+        'read model usage',
+        'read model catalog',
+      ]),
+    );
     const { code, stdout } = await drawdown('verify');
     expect([code, stdout]).toEqual([0, expect.stringMatching(/0 faults.*0 differences/)]);
   });
@@ -90,6 +100,7 @@ describe('verify', () => {
     ['a balance', 'balances', 'balance'],
     ['a grant', 'grants', 'remaining'],
     ['a transaction', 'transactions', 'amount'],
+    ['a usage', 'usage', 'revision'],
   ])('%s that somebody changed by hand: exit code 1, and whose', async (_, table, column) => {
     await caughtUp();
     const { customerId } = accounts[1]!;
@@ -169,6 +180,92 @@ describe('rebuild', () => {
     expect((await drawdown('rebuild', 'balances', 'grants', 'transactions')).code).toBe(0);
     expect(await answers()).toEqual(before);
     expect(await balanceOf(api, accounts[0]!.customerId, accounts[0]!.unit)).toEqual(balance);
+  });
+});
+
+describe('rebuild that is interrupted', () => {
+  const shadows = () => onDatabase(`select from pg_namespace where nspname = 'read_models_shadow'`);
+
+  test.each([
+    ['SIGINT', 1],
+    ['SIGTERM', 1],
+    ['SIGKILL', null],
+  ] as const)('by %s: nothing changes, and it may be run again', async (signal, exitCode) => {
+    await caughtUp();
+    const path = `/v1/credits/customers/${accounts[0]!.customerId}/transactions`;
+    const before = ok(await api.get(path), 200);
+    const reader = new pg.Client({ connectionString: world.store.database.url });
+    await reader.connect();
+    try {
+      // whoever reads holds the swap up
+      await reader.query('begin; select count(*) from read_models.usage');
+      const { output, exited, signal: send } = startCli(['rebuild'], env);
+      await until(async () => (await shadows()) === 1);
+      await expect(json('rebuild')).rejects.toThrow('Another rebuild is running');
+      await expect(json('rebuild', '--to', '1')).rejects.toThrow('Another rebuild is running');
+      send(signal);
+      expect(await exited).toBe(exitCode);
+      expect(output.stdout).toBe('');
+      if (exitCode === null) expect(await shadows()).toBe(1);
+      else {
+        expect(output.stderr).toMatch(/^interrupted; the live read models are as they were.*\n$/);
+        expect(await shadows()).toBe(0);
+      }
+      expect(ok(await api.get(path), 200)).toEqual(before);
+    } finally {
+      await reader.end();
+    }
+    await until(async () => (await drawdown('rebuild')).code === 0, { timeoutMs: 20_000 }); // the server hears of a killed one a little later
+    expect(await shadows()).toBe(0);
+    expect(ok(await api.get(path), 200)).toEqual(before);
+  });
+});
+
+describe('rebuild --to', () => {
+  const schemas = () => onDatabase(`select from pg_namespace where nspname like 'read_models_at_%'`);
+
+  test('a position: a schema as of then, beside the live one, until it is dropped', async () => {
+    const { customerId, unit } = accounts[0]!;
+    const position = await caughtUp();
+    const balance = await balanceOf(api, customerId, unit);
+    await grant(api, { ...accounts[0]!, amount: 100 });
+    await caughtUp();
+    const after = await balanceOf(api, customerId, unit);
+    const result = await json('rebuild', '--to', String(position));
+    expect(result).toMatchObject({ schema: `read_models_at_${position}`, position });
+    if (!ON_EVENT_STORE_DB) expect(result.events).toBe(position);
+    const matching = `from ${result.schema}.balances where customer_id = '${customerId}'`;
+    expect(
+      await onDatabase(`select ${matching} and balance = ${balance.ledger} and debt = ${balance.debt}`),
+    ).toBe(1);
+    expect(await balanceOf(api, customerId, unit)).toEqual(after);
+    const { code, stdout } = await drawdown('rebuild', '--to', String(position), '--drop');
+    expect([code, stdout]).toEqual([0, `${result.schema} is gone.\n`]);
+    expect((await drawdown('rebuild', '--to', String(position), '--drop')).code).toBe(1);
+    expect(await schemas()).toBe(0);
+  });
+
+  test('a time, said in words', async () => {
+    await caughtUp();
+    const to = new Date().toISOString();
+    const { code, stdout } = await drawdown('rebuild', 'grants', '--to', to);
+    expect(code).toBe(0);
+    expect(stdout).toContain(`everything recorded at or before ${to}`);
+    expect(stdout).toMatch(
+      /grants: \d+ rows, [0-9a-f]{16}\nAsk it: select \* from read_models_at_\w+z\.grants/,
+    );
+    expect((await drawdown('rebuild', '--to', to, '--drop')).code).toBe(0);
+  });
+
+  test('what has not come yet is 1, what is neither a position nor a time is 2', async () => {
+    for (const to of ['999999999', '2999-01-01T00:00:00Z']) {
+      const { code, stdout, stderr } = await drawdown('rebuild', '--to', to);
+      expect([code, stdout]).toEqual([1, '']);
+      expect(stderr).toMatch(/ yet\.\n$/);
+    }
+    for (const args of [['--to', '-1'], ['--to', '2026-01-01'], ['--to', '1.5'], ['--drop']])
+      expect((await drawdown('rebuild', ...args)).code).toBe(2);
+    expect(await schemas()).toBe(0);
   });
 });
 

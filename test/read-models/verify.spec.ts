@@ -1,9 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { customers, units } from '#libs/commands/catalog';
+import { openEventStoreDb } from '#libs/event-store/eventstoredb';
 import { openPostgresEventStore } from '#libs/event-store/postgres';
 import { DAY } from '#libs/kernel';
-import { verifyLedger, type ReadModels } from '#libs/read-models';
+import { READ_MODEL_NAMES, verifyLedger, type ReadModels, type Verification } from '#libs/read-models';
 import { appendEvent } from '../support/append-event.js';
-import { consume, givenLedger, grant, NOW, revoke, settle, type Ledger } from './given.js';
+import { startProtocolServer } from '../support/eventstoredb/start.js';
+import { consume, context, givenLedger, grant, NOW, revoke, settle, type Ledger } from './given.js';
 
 describe('verification', () => {
   let ledger: Ledger;
@@ -21,6 +24,22 @@ describe('verification', () => {
     }
     ledger.clock.now = NOW + DAY;
     await ledger.write('c1', settle);
+    for (const id of ['d1', 'd2']) {
+      const request = { context, operation: 'test', input: {} };
+      await ledger.writer.execute(customers, id, {
+        ...request,
+        command: (now) => ({ type: 'Create' as const, id, attributes: { name: id }, now }),
+      });
+      await ledger.writer.execute(units, id, {
+        ...request,
+        command: (now) => ({
+          type: 'Create' as const,
+          id,
+          attributes: { code: id, kind: 'custom' as const, scale: 2 },
+          now,
+        }),
+      });
+    }
     models = await ledger.project();
     await ledger.caughtUp(models);
   });
@@ -34,6 +53,20 @@ describe('verification', () => {
     await sql(text);
     await sql('alter table event_store.events enable always trigger never_changed');
   };
+  /** Checks that found something, each with its count and the position of the first. */
+  const found = ({ checks }: Verification) =>
+    checks
+      .filter(({ faults }) => faults > 0)
+      .map(({ name, faults, first }) => [name, faults, first!.position && Number(first!.position)]);
+  const positionOf = async (stream: string, revision: number): Promise<number> =>
+    Number(
+      (
+        await ledger.pool.query<{ position: string }>(
+          'select position from event_store.events where stream = $1 and revision = $2',
+          [`creditAccount-t_${stream}`, revision],
+        )
+      ).rows[0]!.position,
+    );
 
   test('finds nothing where nothing is wrong, whatever is written meanwhile', async () => {
     const head = await ledger.eventStore.head();
@@ -47,7 +80,18 @@ describe('verification', () => {
     expect(result).toMatchObject({ faults: [], differences: [], faultCount: 0, differenceCount: 0 });
     expect(result.eventsChecked).toBeGreaterThanOrEqual(Number(head));
     expect(result.streams).toBeGreaterThanOrEqual(3);
-    expect(Object.keys(result.comparedAt)).toEqual(['balances', 'grants', 'transactions']);
+    expect(Object.keys(result.comparedAt)).toEqual(READ_MODEL_NAMES);
+    expect(result.checks.map(({ name }) => name)).toEqual([
+      'positions',
+      'hash chains',
+      'payloads',
+      'balances',
+      ...READ_MODEL_NAMES.map((name) => `read model ${name}`),
+    ]);
+    for (const { checked, faults, first } of result.checks) {
+      expect(checked).toBeGreaterThan(0);
+      expect([faults, first]).toEqual([0, null]);
+    }
   });
 
   test('compares at the position the rows reflect, not at the end of the log', async () => {
@@ -92,30 +136,58 @@ describe('verification', () => {
     ]);
   });
 
-  test('finds a movement that is missing or changed', async () => {
-    await sql(`delete from read_models.transactions where customer_id = 'c2' and type = 'debt'`);
-    await sql(
-      `update read_models.transactions set amount = amount - 1 where customer_id = 'c3' and type = 'void'`,
+  test.each(READ_MODEL_NAMES)('finds a row of %s that was changed, moved, deleted or added', async (name) => {
+    const table = `read_models.${name}`;
+    const some = `from ${table} order by position limit 1 offset 1`;
+    await sql(`create table was as select * from ${table}`);
+    const { rows } = await ledger.pool.query<{ position: string; count: number; first: string }>(
+      `select position, (select count(*)::int from was) as count, (select min(position) from was) as first ${some}`,
     );
+    const position = Number(rows[0]!.position);
+    const other = ['catalog', 'customers'].includes(name) ? `tenant = 'x', stream = 'x'` : `tenant = 'x'`;
+    const moved = name === 'transactions' ? 2 : 1; // its position is in its key
+    for (const [change, differences, at] of [
+      [`update ${table} set tenant = 'x' where ctid = (select ctid ${some})`, 2, position],
+      [`update ${table} set position = position + 1000 where ctid = (select ctid ${some})`, moved, position],
+      [`delete from ${table} where ctid = (select ctid ${some})`, 1, position],
+      [
+        `create table one as select * ${some}; update one set ${other}; insert into ${table} select * from one; drop table one`,
+        1,
+        position,
+      ],
+      [`delete from ${table}`, rows[0]!.count, Number(rows[0]!.first)],
+    ] as const) {
+      await sql(change);
+      const result = await verify();
+      expect([change, found(result)]).toEqual([change, [[`read model ${name}`, differences, at]]]);
+      await sql(`delete from ${table}; insert into ${table} select * from was`);
+    }
+    expect(found(await verify())).toEqual([]);
+  });
+
+  test('finds columns that no sum shows', async () => {
+    await sql(`update read_models.grants set data = '{}', priority = 7 where grant_id = 'c2-d'`);
     const { differences } = await verify();
-    expect(differences.map(({ customerId, member, key }) => [customerId, member, key])).toEqual(
-      expect.arrayContaining([
-        ['c2', 'debt by movements', 'calls'],
-        ['c3', 'sum of amounts', 'calls'],
-        ['c3', 'sum of the grant', 'c3-e'],
-      ]),
-    );
-    expect(differences).toHaveLength(3);
+    expect(differences).toEqual([
+      expect.objectContaining({ readModel: 'grants', key: 'c2-d', member: 'data, priority', found: '{}, 7' }),
+    ]);
   });
 
   test('finds an event that was changed afterwards', async () => {
+    const position = await positionOf('c2', 2);
     await tamper(
       `update event_store.events set data = replace(data::text, '"consumed":"12"', '"consumed":"11"')::json
-       where stream = 'creditAccount-t_c2' and revision = 2`,
+       where position = ${position}`,
     );
-    const { faults } = await verify();
-    expect(faults).toEqual([
+    const result = await verify();
+    expect(found(result)).toEqual([
+      ['hash chains', 1, position],
+      ['balances', 1, position],
+      ['read model usage', 1, position],
+    ]);
+    expect(result.faults).toEqual([
       expect.objectContaining({
+        check: 'hash chains',
         stream: 'creditAccount-t_c2',
         revision: 2,
         reason: 'the content does not match the hash',
@@ -124,12 +196,119 @@ describe('verification', () => {
     ]);
   });
 
+  test.each([
+    [
+      'a byte of the metadata',
+      `metadata = replace(metadata::text, '"actor":"key_1"', '"actor":"key_2"')::json`,
+    ],
+    ['metadata that are none', `metadata = 'null'`],
+    ['data that are none', `data = '[]'`],
+    ['the type', `type = 'UsageRecorded'`],
+    ['the id', `id = gen_random_uuid()`],
+  ])('finds a change of %s, at its place', async (_, set) => {
+    const position = await positionOf('c2', 3);
+    await tamper(`update event_store.events set ${set} where position = ${position}`);
+    expect(found(await verify())).toContainEqual(['hash chains', expect.any(Number), position]);
+  });
+
   test('finds an event that was removed', async () => {
-    await tamper(`delete from event_store.events where stream = 'creditAccount-t_c2' and revision = 1`);
-    const { faults } = await verify();
-    expect(faults[0]).toMatchObject({ stream: 'creditAccount-t_c2', revision: 2 });
-    expect(faults[0]!.reason).toContain('revision 2 follows 0');
-    expect(faults[1]!.reason).toContain('history contradicts itself');
+    const [position, next] = [await positionOf('c2', 1), await positionOf('c2', 2)];
+    await tamper(`delete from event_store.events where position = ${position}`);
+    const result = await verify();
+    expect(found(result).slice(0, 3)).toEqual([
+      ['positions', 2, position + 1],
+      ['hash chains', 1, next],
+      ['balances', 1, next],
+    ]);
+    const reasons = result.faults.map(({ reason }) => reason);
+    expect(reasons).toContain(`position ${position + 1} follows ${position - 1}`);
+    expect(reasons).toContain('revision 2 follows 0');
+    expect(reasons).toContainEqual(expect.stringContaining('history contradicts itself'));
+    // what cannot be derived any more is said of each read model, up to where it could be
+    expect(result.differences).toContainEqual(
+      expect.objectContaining({ readModel: 'grants', position: BigInt(next), member: 'all rows' }),
+    );
+  });
+
+  test('finds that the last event of a stream was removed, and that the last of the log was', async () => {
+    const position = await positionOf('c2', 7);
+    await tamper(`delete from event_store.events where position = ${position}`);
+    expect(found(await verify())).toEqual(
+      expect.arrayContaining([
+        ['positions', 1, position + 1],
+        ['read model transactions', 1, position],
+        ['read model grants', 1, expect.any(Number)],
+      ]),
+    );
+    const end = Number(await ledger.eventStore.head());
+    await tamper(`delete from event_store.events where position = ${end}`);
+    const result = await verify();
+    expect(found(result)).toContainEqual(['positions', 2, position + 1]);
+    expect(result.faults.at(-1)).toMatchObject({
+      check: 'positions',
+      position: BigInt(end - 1),
+      reason: `the log ends at position ${end - 1}, its head stands at ${end}`,
+    });
+  });
+
+  test('finds read models ahead of a log whose end was cut off together with its head', async () => {
+    const end = Number(await ledger.eventStore.head());
+    await tamper(`delete from event_store.events where position > ${end - 2}`);
+    await sql(`update event_store.log_head set position = ${end - 2}`);
+    const result = await verify();
+    expect(result.faults).toEqual([]);
+    expect(result.differences).toContainEqual(
+      expect.objectContaining({ readModel: 'usage', member: 'position', found: String(end) }),
+    );
+    expect(found(result)).toContainEqual(['read model catalog', 2, end]);
+  });
+
+  test('finds an event that was inserted', async () => {
+    const end = Number(await ledger.eventStore.head());
+    await tamper(
+      `insert into event_store.events
+       select ${end + 1}, stream, revision + 1, gen_random_uuid(), type, data, metadata from event_store.events
+       where position = ${await positionOf('c3', 7)}`,
+    );
+    await sql(`update event_store.log_head set position = position + 1`);
+    expect(found(await verify())).toEqual(expect.arrayContaining([['hash chains', 1, end + 1]]));
+  });
+
+  test('finds two events that changed places', async () => {
+    const [a, b] = [await positionOf('c2', 2), await positionOf('c2', 3)];
+    const swap = (column: string, [x, y]: readonly [number, number], where: string) =>
+      tamper(
+        `update event_store.events set ${column} = -1 where ${column} = ${x} and ${where};
+         update event_store.events set ${column} = ${x} where ${column} = ${y} and ${where};
+         update event_store.events set ${column} = ${y} where ${column} = -1 and ${where}`,
+      );
+    await swap('position', [a, b], 'true');
+    expect(found(await verify())).toEqual(
+      expect.arrayContaining([
+        ['positions', 3, a],
+        ['hash chains', 3, a],
+      ]),
+    );
+    await swap('revision', [2, 3], `stream = 'creditAccount-t_c2'`);
+    expect(found(await verify())).toEqual(expect.arrayContaining([['hash chains', 3, a]]));
+    await swap('revision', [2, 3], `stream = 'creditAccount-t_c2'`);
+    await swap('position', [a, b], 'true');
+    expect(found(await verify())).toEqual([]);
+    // of two streams: each chain is whole, the rows know
+    const last = await positionOf('c2', 7);
+    await swap('position', [last, last + 1], 'true');
+    const result = await verify();
+    expect(result.faults).toEqual([]);
+    expect(found(result)).toEqual(
+      expect.arrayContaining([['read model transactions', expect.any(Number), last]]),
+    );
+  });
+
+  test('finds a changed position', async () => {
+    const end = Number(await ledger.eventStore.head());
+    await tamper(`update event_store.events set position = ${end + 5} where position = ${end}`);
+    const result = await verify();
+    expect(found(result)).toContainEqual(['positions', 2, end + 5]);
   });
 
   test('finds what it does not know, at its position, and goes on', async () => {
@@ -143,12 +322,14 @@ describe('verification', () => {
     const { faults } = await verify();
     expect(faults).toEqual([
       {
+        check: 'payloads',
         stream: 'creditAccount-t_c2',
         revision: 8,
         position: positions[0],
         reason: expect.stringContaining('unknown event: GrantExpired, version 3'),
       },
       {
+        check: 'payloads',
         stream: 'claim-t_x',
         revision: 0,
         position: positions[1],
@@ -183,4 +364,28 @@ describe('verification', () => {
       expect.objectContaining({ readModel: 'balances', expected: '5', found: '50' }),
     ]);
   });
+});
+
+test('verification of a log in EventStoreDB, whose positions have gaps', async () => {
+  const server = await startProtocolServer();
+  const ledger = await givenLedger({ store: () => openEventStoreDb({ connectionString: server.url }) });
+  try {
+    for (const c of ['c1', 'c2']) {
+      await ledger.write(c, grant(`${c}-a`, 10n));
+      await ledger.write(c, consume(`${c}-1`, 12n, { onShortage: 'pending' }));
+    }
+    await ledger.caughtUp(await ledger.project());
+    const verify = () => verifyLedger({ eventStore: ledger.eventStore, pool: ledger.pool });
+    const { checks, eventsChecked } = await verify();
+    expect(eventsChecked).toBe(4);
+    expect(checks.filter(({ faults }) => faults > 0)).toEqual([]);
+    await ledger.pool.query(`update read_models.usage set data = '{}' where customer_id = 'c2'`);
+    const [last] = (await ledger.eventStore.readAll(null, 10)).events.slice(3);
+    expect((await verify()).differences).toEqual([
+      expect.objectContaining({ readModel: 'usage', member: 'data', position: last!.position }),
+    ]);
+  } finally {
+    await ledger.close();
+    await server.kill();
+  }
 });

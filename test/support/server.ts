@@ -99,6 +99,12 @@ export async function runCli(
   return { ...output, code };
 }
 
+/** Starts a command of the command line, to be signalled. */
+export function startCli(args: readonly string[], env: Environment) {
+  const { child, output, exited } = launch(CLI, args, env);
+  return { output, exited, signal: (signal: NodeJS.Signals) => void child.kill(signal) };
+}
+
 /**
  * Starts the product on a free port of the loopback interface and waits until it is ready.
  * @throws Error with everything it printed, when it ends before that

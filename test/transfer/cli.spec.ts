@@ -68,6 +68,10 @@ describe('a ledger in use', () => {
     await json(target, 'export', file('again.gz'));
     expect(body(await textOf('again.gz'))).toBe(body(await textOf('ledger.gz')));
 
+    const unprojected = await json(target, 'rebuild');
+    for (const { live, same, built } of unprojected.digests)
+      expect([live, same, built.position]).toEqual([null, null, head]);
+
     const server = await startServer({ ...world.env, DATABASE_URL: target });
     try {
       const api = server.client(world.keys.secret);
@@ -78,8 +82,9 @@ describe('a ledger in use', () => {
     }
     const rebuilt = await json(target, 'rebuild');
     const original = await json(world.store.database.url, 'rebuild');
-    const digests = ({ digests: all }: any) => all.map(({ name, rebuilt: digest }: any) => [name, digest]);
+    const digests = ({ digests: all }: any) => all.map(({ name, built }: any) => [name, built.tables]);
     expect(digests(rebuilt)).toEqual(digests(original));
+    expect(digests(rebuilt)).toEqual(digests(unprojected));
     expect(await json(target, 'verify')).toMatchObject({ faults: [], differences: [] });
   });
 

@@ -8,7 +8,7 @@ export class Schedules1770000000000 implements MigrationInterface {
     await runner.query(`
       create table read_models.schedules (
         tenant text not null, kind text not null, id text not null, customer_id text not null,
-        due_at timestamptz not null,
+        due_at timestamptz not null, position bigint not null,
         constraint schedules_pkey primary key (tenant, kind, id)
       );
       create index schedules_by_time on read_models.schedules (tenant, due_at, customer_id);

@@ -1,7 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type pg from 'pg';
-import type { EventStore, LogSlice, Position } from '#libs/event-store';
-import { EVENT_TYPES } from '#libs/event-types';
+import type { EventStore, Position } from '#libs/event-store';
 import {
   adoptLog,
   assertOurs,
@@ -11,13 +10,21 @@ import {
 } from '../checkpoints/checkpoints.js';
 import { inTransaction, transaction } from '../database.js';
 import { REBUILD_LOCK } from '../locks.js';
-import { createProgress, type Progress } from '../progress.js';
-import { allTogether, prepareSlice, projectEvents } from '../project-slice.js';
+import type { Progress } from '../progress.js';
 import type { Projection } from '../projection.js';
 import { PROJECTIONS } from '../projections.js';
-import { createSink, DatabaseUnavailable, run } from '../sink.js';
+import { DatabaseUnavailable, run } from '../sink.js';
 import { LIVE, SHADOW } from '../table.js';
-import { completeShadow, createShadow, digestOf, dropShadow, swapIn } from './shadow.js';
+import { createFill } from './fill.js';
+import {
+  completeShadow,
+  createShadow,
+  digestsOf,
+  digestText,
+  dropShadow,
+  swapIn,
+  type TableDigest,
+} from './shadow.js';
 
 /** Another rebuild is running on this database. */
 export class RebuildRunning extends Error {
@@ -46,13 +53,19 @@ export interface RebuildResult {
   readonly seconds: number;
   /** Position at which the rebuilt read models took over. */
   readonly position: Position;
-  /** Rows of both at one position: equal where the live read model was right. */
-  readonly digests: readonly {
-    readonly name: string;
-    readonly live: string;
-    readonly rebuilt: string;
-    readonly same: boolean;
-  }[];
+  readonly digests: readonly RebuiltReadModel[];
+}
+
+export interface RebuiltReadModel {
+  readonly name: string;
+  /** Position of the rows compared; null where the live read model was empty, so that there was nothing to compare. */
+  readonly comparedAt: Position | null;
+  /** Digests of both there: equal where the live read model was right. */
+  readonly live: string | null;
+  readonly rebuilt: string | null;
+  readonly same: boolean | null;
+  /** What took over: the tables at the position of the swap, or a little later where events came in meanwhile. */
+  readonly built: { readonly position: Position; readonly tables: readonly TableDigest[] };
 }
 
 /** How long the swap waits for readers before it lets them pass and tries again (ms): below the deadlock timeout. */
@@ -63,7 +76,7 @@ const HELD_UP = new Set(['55P03', '40P01']);
 
 /** Tables are filled by key; nothing in them needs to survive a crash before the swap. */
 const SESSION = `set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off;
-  set plan_cache_mode = force_generic_plan; set synchronous_commit = off; set statement_timeout = 0`;
+  set plan_cache_mode = force_generic_plan; set synchronous_commit = off; set statement_timeout = 0; set timezone = 'UTC'`;
 
 /**
  * Builds read models anew from the log beside the live ones, with the same code, and swaps them in while serving goes on.
@@ -72,11 +85,24 @@ const SESSION = `set enable_seqscan = off; set enable_hashjoin = off; set enable
  *   what the signal was aborted with
  */
 export async function rebuildReadModels(options: RebuildOptions): Promise<RebuildResult> {
-  const { pool, names, projections: known = PROJECTIONS } = options;
+  const { pool, projections: known = PROJECTIONS } = options;
+  const projections = chosen(options);
+  await inTransaction(pool, (client) => adoptLog(client, options.eventStore, known));
+  return inShadow(pool, (client) => rebuild(options, projections, client));
+}
+
+/** The read models asked for. @throws Error for a name that is none */
+export function chosen({
+  names,
+  projections: known = PROJECTIONS,
+}: Pick<RebuildOptions, 'names' | 'projections'>): readonly Projection[] {
   const unknown = names?.filter((name) => !known.some((projection) => projection.name === name)) ?? [];
   if (unknown.length > 0) throw new Error(`There is no read model ${unknown.join(', ')}.`);
-  const projections = known.filter(({ name }) => names === undefined || names.includes(name));
-  await inTransaction(pool, (client) => adoptLog(client, options.eventStore, known));
+  return known.filter(({ name }) => names === undefined || names.includes(name));
+}
+
+/** Runs `work` as the only one that uses the shadow schema, and drops that when it fails. @throws RebuildRunning */
+export async function inShadow<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   client.on('error', ignore); // the statement in hand reports it
   try {
@@ -86,13 +112,15 @@ export async function rebuildReadModels(options: RebuildOptions): Promise<Rebuil
     if (!rows[0]?.mine) throw new RebuildRunning('Another rebuild is running; wait for it, or stop it.');
     await run(client, SESSION);
     try {
-      return await rebuild(options, projections, client);
+      return await work(client);
     } catch (error) {
       await dropShadow(client).catch(ignore); // the next run drops what is left
       throw error;
+    } finally {
+      await run(client, 'select pg_advisory_unlock($1)', [REBUILD_LOCK]).catch(ignore);
     }
   } finally {
-    client.release(true); // ends the lock
+    client.release(true); // with its settings, and the lock if it is held still
   }
 }
 
@@ -103,102 +131,83 @@ async function rebuild(
 ): Promise<RebuildResult> {
   const names = projections.map(({ name }) => name);
   const tables = projections.flatMap((projection) => projection.tables);
-  const sink = createSink(client, SHADOW);
-  const progress = createProgress(eventStore, onProgress);
-  const none: Standing = { checkpoint: null, position: 0n, stopped: null, log: eventStore.identity };
-  const standings = new Map(names.map((name) => [name, none]));
-  const standing = (name: string): Standing => standings.get(name)!;
-  let reached = 0n;
-  let ahead: { readonly from: string | null; readonly slice: Promise<LogSlice> } | undefined;
+  const second = await pool.connect();
+  second.on('error', ignore); // the statement in hand reports it
+  const clients = [client, second] as const;
+  const fill = createFill({
+    eventStore,
+    clients,
+    schema: SHADOW,
+    projections,
+    onProgress,
+    signal,
+    batchSize,
+  });
+  const standing = (name: string): Standing => fill.standings.get(name)!;
 
-  /** The next slice, while the one after it is being read. */
-  async function read(from: string | null): Promise<LogSlice> {
-    const waiting = ahead?.from === from ? await ahead.slice : undefined;
-    ahead = undefined;
-    // an empty one met the end of a log that may have grown since
-    const slice = waiting?.events.length ? waiting : await eventStore.readAll(from, batchSize);
-    if (slice.events.length === batchSize) {
-      ahead = { from: slice.checkpoint, slice: eventStore.readAll(slice.checkpoint, batchSize) };
-      ahead.slice.catch(ignore); // whoever asks for it is told
-    }
-    return slice;
-  }
-
-  /** Brings the shadow exactly to the targets, as far as the log goes. */
-  async function advance(targets: ReadonlyMap<string, Position>): Promise<void> {
-    for (;;) {
-      signal?.throwIfAborted();
-      const behind = projections.filter(({ name }) => standing(name).position < targets.get(name)!);
-      if (behind.length === 0) return;
-      const slice = await read(earliest(behind.map(({ name }) => standing(name))));
-      if (slice.events.length === 0) return;
-      const prepared = prepareSlice(slice, EVENT_TYPES);
-      const late = behind.filter(({ name }) => standing(name).position < slice.position);
-      await allTogether(
-        late.map((projection) => {
-          const { name } = projection;
-          const upTo = targets.get(name)!;
-          const events = prepared.after(standing(name).position).filter(({ position }) => position <= upTo);
-          return projectEvents(projection, () => prepared.of(projection, events), sink);
-        }),
-      );
-      for (const { name } of late) {
-        // a checkpoint stands at the end of a slice only; inside, the position says what is in
-        const now = standing(name);
-        const target = targets.get(name)!;
-        const { checkpoint, position } = slice;
-        standings.set(
-          name,
-          position <= target ? { ...now, checkpoint, position } : { ...now, position: target },
+  /** The live rows in one snapshot, and where they stand. */
+  const inLive = <T>(
+    work: (client: pg.PoolClient, positions: ReadonlyMap<string, Position>) => Promise<T>,
+  ): Promise<T> =>
+    inTransaction(
+      pool,
+      async (snapshot) => {
+        await run(
+          snapshot,
+          `lock table ${tables.map(({ name }) => `${LIVE}.${name}`).join(', ')} in access share mode`,
         );
-      }
-      await progress.read(slice.events.filter(({ position }) => position > reached).length, slice.position);
-      if (slice.position > reached) reached = slice.position;
-    }
-  }
+        await run(snapshot, `set local timezone = 'UTC'`);
+        return work(snapshot, await livePositions(snapshot));
+      },
+      'begin isolation level repeatable read read only',
+    );
 
   const livePositions = async (
     from: Parameters<typeof loadStandings>[0],
   ): Promise<ReadonlyMap<string, Position>> =>
     new Map([...(await loadStandings(from, names))].map(([name, { position }]) => [name, position]));
 
-  const all = (position: Position): ReadonlyMap<string, Position> =>
-    new Map(names.map((name) => [name, position]));
-
   const migrated = await migration(client);
-  await createShadow(client, tables);
-  await advance(await livePositions(pool));
+  let begun: ReadonlyMap<string, Position>;
+  try {
+    await run(second, SESSION);
+    await createShadow(client, tables);
+    const head = await eventStore.head();
+    begun = await livePositions(client);
+    // an empty one is nothing to compare with
+    await fill.advance(
+      new Map([...begun].map(([name, position]) => [name, position === 0n ? head : position])),
+    );
+  } finally {
+    fill.useOne();
+    second.release(true);
+  }
+  signal?.throwIfAborted();
   await completeShadow(client, tables);
 
   // the live rows of one snapshot, and the shadow's at the very same position
-  const live = await inTransaction(
-    pool,
-    async (snapshot) => {
-      await run(
-        snapshot,
-        `lock table ${tables.map(({ name }) => `${LIVE}.${name}`).join(', ')} in access share mode`,
-      );
-      const positions = await livePositions(snapshot);
-      const digests = new Map<string, string>();
-      for (const projection of projections) {
-        signal?.throwIfAborted();
-        digests.set(projection.name, await digestOf(snapshot, LIVE, projection.tables));
-      }
-      return { positions, digests };
-    },
-    'begin isolation level repeatable read read only',
-  );
-  await advance(live.positions);
-  const digests: RebuildResult['digests'][number][] = [];
-  for (const { name, tables: own } of projections) {
-    const rebuilt = await digestOf(client, SHADOW, own);
-    const before = live.digests.get(name)!;
-    digests.push({ name, live: before, rebuilt, same: before === rebuilt });
-  }
+  const compared = projections.filter(({ name }) => begun.get(name)! > 0n);
+  const digestsIn = async (from: pg.ClientBase, schema: string) => {
+    const digests = new Map<string, readonly TableDigest[]>();
+    for (const { name, tables: own } of compared) {
+      signal?.throwIfAborted();
+      digests.set(name, await digestsOf(from, schema, own));
+    }
+    return digests;
+  };
+  const { live, rebuilt, comparedAt } = await inLive(async (snapshot, positions) => {
+    const reading = digestsIn(snapshot, LIVE);
+    const making = fill
+      .advance(new Map(names.map((name) => [name, begun.get(name)! > 0n ? positions.get(name)! : 0n])))
+      .then(() => digestsIn(client, SHADOW));
+    await Promise.allSettled([reading, making]); // neither is left behind at work
+    return { live: await reading, rebuilt: await making, comparedAt: positions };
+  });
 
   for (;;) {
-    await advance(all(await eventStore.head()));
-    const before = new Map(standings);
+    const end = await eventStore.head();
+    await fill.advance(new Map(names.map((name) => [name, end])));
+    const before = new Map(fill.standings);
     try {
       await transaction(client, async () => {
         await run(client, `set local lock_timeout = ${SWAP_PATIENCE}; set local synchronous_commit = on`);
@@ -207,22 +216,50 @@ async function rebuild(
         assertOurs(now, names, eventStore);
         if ((await migration(client)) !== migrated)
           throw new Error('The read models were migrated during the rebuild; run it again.');
-        await advance(new Map([...now].map(([name, { position }]) => [name, position])));
+        await fill.advance(new Map([...now].map(([name, { position }]) => [name, position])));
         for (const name of names)
           if (standing(name).position < now.get(name)!.position)
             throw new Error(`The log ends before position ${now.get(name)!.position}, where ${name} stands.`);
-        await storeStandings(client, atCheckpoints(standings, now));
+        await storeStandings(client, atCheckpoints(fill.standings, now));
         await swapIn(client, tables);
       });
       break;
     } catch (error) {
       if (!(error instanceof DatabaseUnavailable) || !HELD_UP.has(error.code ?? '')) throw error;
-      for (const [name, was] of before) standings.set(name, was); // the rows are back there too
-      await pause(SWAP_PATIENCE, undefined, { signal });
+      fill.goBack(before); // the rows are back there too
+      await pause(SWAP_PATIENCE, undefined, { signal }).catch(() => signal?.throwIfAborted());
     }
   }
-  await progress.read(0, reached, true);
-  return { events: progress.events, seconds: progress.seconds(), position: reached, digests };
+
+  // projecting goes on already: a digest of all rows would have held it up
+  const built = await inLive(async (snapshot, positions) => {
+    const digests = new Map<string, RebuiltReadModel['built']>();
+    for (const { name, tables: own } of projections) {
+      const position = positions.get(name)!;
+      const known = comparedAt.get(name) === position ? rebuilt.get(name) : undefined;
+      digests.set(name, { position, tables: known ?? (await digestsOf(snapshot, LIVE, own)) });
+    }
+    return digests;
+  });
+  await fill.progress.read(0, fill.reached(), true);
+  return {
+    events: fill.progress.events,
+    seconds: fill.progress.seconds(),
+    position: fill.reached(),
+    digests: names.map((name): RebuiltReadModel => {
+      const [was, is] = [live.get(name), rebuilt.get(name)].map((some) => some && digestText(some));
+      return was === undefined || is === undefined
+        ? { name, comparedAt: null, live: null, rebuilt: null, same: null, built: built.get(name)! }
+        : {
+            name,
+            comparedAt: comparedAt.get(name)!,
+            live: was,
+            rebuilt: is,
+            same: was === is,
+            built: built.get(name)!,
+          };
+    }),
+  };
 }
 
 /** Where the live one stands at the same position, its checkpoint is the one to keep: ours may lie before it. */
@@ -244,12 +281,6 @@ async function migration(client: pg.ClientBase): Promise<string | null> {
     `select max(name) as newest from ${LIVE}.migrations`,
   );
   return rows[0]?.newest ?? null;
-}
-
-function earliest(standings: readonly Standing[]): string | null {
-  let first = standings[0]!;
-  for (const one of standings) if (one.position < first.position) first = one;
-  return first.checkpoint;
 }
 
 const ignore = (): void => {};

@@ -1,14 +1,23 @@
 import type pg from 'pg';
-import { createSink, run } from '../sink.js';
-import { LIVE, SHADOW, type Schema, type Table } from '../table.js';
+import { run } from '../sink.js';
+import { LIVE, SHADOW, type Table } from '../table.js';
 
 /** Where live tables go in the moment of the swap, to be dropped. */
 const RETIRED = 'read_models_retired';
 
-/** Empty tables in the shadow schema like the live ones, with what makes their rows unique; stale ones are dropped. */
+/** An empty shadow schema with tables like the live ones; a stale one is dropped. */
 export async function createShadow(client: pg.ClientBase, tables: readonly Table[]): Promise<void> {
   await dropShadow(client);
   await run(client, `create schema ${SHADOW}`);
+  await createTables(client, tables, SHADOW);
+}
+
+/** Empty tables in a schema like the live ones, with what makes their rows unique. */
+export async function createTables(
+  client: pg.ClientBase,
+  tables: readonly Table[],
+  schema: string,
+): Promise<void> {
   for (const { name } of tables) {
     const { rows } = await run<{ options: string | null }>(
       client,
@@ -18,10 +27,10 @@ export async function createShadow(client: pg.ClientBase, tables: readonly Table
     const options = rows[0]?.options;
     await run(
       client,
-      `create table ${SHADOW}.${name} (like ${LIVE}.${name} including all excluding indexes) ${options ? `with (${options})` : ''}`,
+      `create table ${schema}.${name} (like ${LIVE}.${name} including all excluding indexes) ${options ? `with (${options})` : ''}`,
     );
   }
-  await createIndexes(client, tables, true);
+  await createIndexes(client, tables, schema, true);
 }
 
 export const dropShadow = async (client: pg.ClientBase): Promise<void> => {
@@ -30,7 +39,7 @@ export const dropShadow = async (client: pg.ClientBase): Promise<void> => {
 
 /** Gives the shadow tables the rest of their indexes: once, after the most of the rows. */
 export async function completeShadow(client: pg.ClientBase, tables: readonly Table[]): Promise<void> {
-  await createIndexes(client, tables, false);
+  await createIndexes(client, tables, SHADOW, false);
   for (const { name } of tables) await run(client, `analyze ${SHADOW}.${name}`);
 }
 
@@ -38,6 +47,7 @@ export async function completeShadow(client: pg.ClientBase, tables: readonly Tab
 async function createIndexes(
   client: pg.ClientBase,
   tables: readonly Table[],
+  schema: string,
   unique: boolean,
 ): Promise<void> {
   for (const { name } of tables) {
@@ -52,8 +62,8 @@ async function createIndexes(
       await run(
         client,
         key === null
-          ? index.replace(` ON ${LIVE}.`, ` ON ${SHADOW}.`)
-          : `alter table ${SHADOW}.${name} add constraint ${constraint} ${key}`,
+          ? index.replace(` ON ${LIVE}.`, ` ON ${schema}.`)
+          : `alter table ${schema}.${name} add constraint ${constraint} ${key}`,
       );
   }
 }
@@ -69,26 +79,32 @@ export async function swapIn(client: pg.ClientBase, tables: readonly Table[]): P
   await dropShadow(client);
 }
 
-/**
- * A digest of a read model's rows that does not depend on their order: their number, and the sum of 64 bits of each.
- * Changed, missing and additional rows show, up to one chance in 2^64.
- */
-export async function digestOf(
-  client: pg.ClientBase,
-  schema: Schema,
-  tables: readonly Table[],
-): Promise<string> {
-  const sink = createSink(client, schema);
-  const digests: string[] = [];
-  for (const { name } of tables) {
-    const rows = await sink.query<{ rows: string; digest: string }>(
-      `select count(*)::text as rows, coalesce(mod(sum(hashtextextended(t::text, 0)::numeric), 18446744073709551616), 0)::text as digest
-       from {schema}.${name} t`,
-      [],
-    );
-    digests.push(
-      `${rows[0]!.rows} rows, ${BigInt.asUintN(64, BigInt(rows[0]!.digest)).toString(16).padStart(16, '0')}`,
-    );
-  }
-  return digests.join('; ');
+export interface TableDigest {
+  readonly table: string;
+  readonly rows: number;
+  /** Sum of 64 bits of each row, in hex: changed, missing and additional rows show, up to one chance in 2^64. */
+  readonly digest: string;
 }
+
+/** Digests of a read model's tables; they do not depend on the order of the rows, but on the time zone of the session. */
+export async function digestsOf(
+  client: pg.ClientBase,
+  schema: string,
+  tables: readonly Table[],
+): Promise<readonly TableDigest[]> {
+  const digests: TableDigest[] = [];
+  for (const { name } of tables) {
+    const { rows } = await run<{ rows: string; digest: string }>(
+      client,
+      `select count(*)::text as rows, coalesce(mod(sum(hashtextextended(t::text, 0)::numeric), 18446744073709551616), 0)::text as digest
+       from ${schema}.${name} t`,
+    );
+    const digest = BigInt.asUintN(64, BigInt(rows[0]!.digest)).toString(16).padStart(16, '0');
+    digests.push({ table: name, rows: Number(rows[0]!.rows), digest });
+  }
+  return digests;
+}
+
+/** All of a read model in one text. */
+export const digestText = (digests: readonly TableDigest[]): string =>
+  digests.map(({ rows, digest }) => `${rows} rows, ${digest}`).join('; ');

@@ -23,4 +23,8 @@ export class ScheduleRow {
 
   @Column({ name: 'due_at', type: 'timestamp with time zone' })
   dueAt!: string;
+
+  /** Of the event that said so. */
+  @Column({ type: 'bigint' })
+  position!: bigint;
 }

@@ -18,10 +18,10 @@ export const schedulesProjection: Projection = {
     const due = new Map<string, ScheduleRow>();
     const over = new Map<string, Key>();
     for (const recorded of events) {
-      const { tenant, entityId: customerId } = recorded;
+      const { tenant, entityId: customerId, position } = recorded;
       const keyOf = (kind: ScheduleKind, id: string): string => `${tenant}\n${kind}\n${id}`;
       const begin = (kind: ScheduleKind, id: string, dueAt: string): void => {
-        due.set(keyOf(kind, id), { tenant, kind, id, customerId, dueAt });
+        due.set(keyOf(kind, id), { tenant, kind, id, customerId, dueAt, position });
         over.delete(keyOf(kind, id));
       };
       const end = (id: string, ...kinds: readonly ScheduleKind[]): void => {

@@ -1,6 +1,6 @@
 import { formatAmount, readAmount, type Amount } from '#libs/kernel';
 import { evolve, initialAccount, unitOf, type AccountState, type CreditEvent } from '#libs/credits';
-import type { ProjectedEvent } from '../projection.js';
+import type { Position, RecordedEvent } from '#libs/event-store';
 
 /** What became of a grant's amount so far. */
 interface GrantLedger {
@@ -16,6 +16,8 @@ export interface CheckedAccount {
   state: AccountState;
   /** Of the open grants: what has ended was checked when it did. */
   readonly ledgers: Map<string, GrantLedger>;
+  /** Of its last event. */
+  position: Position;
   /** Set once history contradicts itself: what follows cannot be folded. */
   broken: boolean;
 }
@@ -23,6 +25,7 @@ export interface CheckedAccount {
 export const uncheckedAccount = (): CheckedAccount => ({
   state: initialAccount,
   ledgers: new Map(),
+  position: 0n,
   broken: false,
 });
 
@@ -31,7 +34,8 @@ export const uncheckedAccount = (): CheckedAccount => ({
  * event states are those that follow, and that every grant's amount is accounted for to the last digit.
  * @returns what is wrong with the event
  */
-export function checkEvent(account: CheckedAccount, event: ProjectedEvent): readonly string[] {
+export function checkEvent(account: CheckedAccount, event: RecordedEvent): readonly string[] {
+  account.position = event.position;
   if (account.broken) return [];
   const fact = { type: event.type, data: event.data } as unknown as CreditEvent;
   try {

@@ -1,26 +1,9 @@
 import type pg from 'pg';
 import { formatAmount, readAmount, type Amount } from '#libs/kernel';
 import { run } from '../sink.js';
-import { LIVE } from '../table.js';
 import type { CheckedAccount } from './account-check.js';
-
-/** A row that is not what the log says. */
-export interface Difference {
-  readonly readModel: string;
-  readonly tenant: string;
-  readonly customerId: string;
-  /** The unit, or the grant's id. */
-  readonly key: string;
-  readonly member: string;
-  /** What the log says; null: there should be no such row. */
-  readonly expected: string | null;
-  /** What the row says; null: there is no row. */
-  readonly found: string | null;
-}
-
-/** Accounts by tenant and customer. */
-export type Accounts = ReadonlyMap<string, CheckedAccount>;
-export const accountKey = (tenant: string, customerId: string): string => `${tenant}\n${customerId}`;
+import { accountKey, type Accounts } from './checks.js';
+import { DERIVED, type Difference } from './derived.js';
 
 /** Rows fetched at once. */
 const PAGE = 5000;
@@ -56,14 +39,14 @@ function* remains(account: CheckedAccount): Iterable<readonly [string, readonly 
 const COMPARISONS: readonly Comparison[] = [
   {
     readModel: 'balances',
-    rows: `select tenant, customer_id, unit, balance::text, debt::text from ${LIVE}.balances`,
+    rows: `select tenant, customer_id, unit, balance::text, debt::text from ${DERIVED}.balances`,
     members: ['balance', 'debt'],
     zeroIsNothing: true,
     expected: units,
   },
   {
     readModel: 'grants',
-    rows: `select tenant, customer_id, grant_id, remaining::text, ended_as from ${LIVE}.grants`,
+    rows: `select tenant, customer_id, grant_id, remaining::text, ended_as from ${DERIVED}.grants`,
     members: ['remaining', 'ended_as'],
     expected: grants,
   },
@@ -71,25 +54,22 @@ const COMPARISONS: readonly Comparison[] = [
     readModel: 'transactions',
     rows: `select tenant, customer_id, unit, coalesce(sum(amount) filter (where grant_id is not null), 0)::text,
              coalesce(sum(case type when 'debt' then -amount when 'settlement' then amount end), 0)::text
-           from ${LIVE}.transactions group by tenant, customer_id, unit`,
+           from ${DERIVED}.transactions group by tenant, customer_id, unit`,
     members: ['sum of amounts', 'debt by movements'],
     zeroIsNothing: true,
     expected: units,
   },
   {
     readModel: 'transactions',
-    rows: `select tenant, customer_id, grant_id, sum(amount)::text from ${LIVE}.transactions
+    rows: `select tenant, customer_id, grant_id, sum(amount)::text from ${DERIVED}.transactions
            where grant_id is not null group by tenant, customer_id, grant_id`,
     members: ['sum of the grant'],
     expected: remains,
   },
 ];
 
-/** Read models that can be compared with the log. */
-export const COMPARED: readonly string[] = [...new Set(COMPARISONS.map(({ readModel }) => readModel))];
-
-/** Compares a read model's rows with the accounts as they stood at the position of the rows. */
-export async function compareReadModel(
+/** Holds a read model's derived rows against the accounts as they stood at the position of the rows. */
+export async function compareAccounts(
   client: pg.ClientBase,
   readModel: string,
   accounts: Accounts,
@@ -110,6 +90,7 @@ export async function compareReadModel(
     ): void =>
       tell({
         readModel,
+        position: accounts.get(accountKey(place[0]!, place[1]!))?.position ?? null,
         tenant: place[0]!,
         customerId: place[1]!,
         key: place[2]!,

@@ -42,7 +42,9 @@ type Message = { readonly listening: number } | ({ readonly done: number } & Ser
 
 /** Starts a protocol server as a child process; it ends with this process at the latest. */
 export async function startProtocolServer(options: ProtocolServerOptions = {}): Promise<ProtocolServer> {
-  const script = fileURLToPath(new URL('./server-process.mjs', import.meta.url));
+  // benchmarks are compiled into dist; the process compiles its sources itself
+  const here = import.meta.url.replace('/dist/test/', '/test/');
+  const script = fileURLToPath(new URL('./server-process.mjs', here));
   const { port: wanted = 0, file, notReadyMs = 0, stoppingMs = 200 } = options;
   const child = spawn(
     process.execPath,
