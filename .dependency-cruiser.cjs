@@ -32,9 +32,10 @@ const adapter = (name, drivers) => ({
 module.exports = {
   forbidden: [
     pure('kernel'),
-    pure('credits', '^libs/kernel/', COMPUTING),
-    pure('catalog', '^libs/kernel/', COMPUTING),
-    pure('billing', '^libs/kernel/', COMPUTING),
+    pure('calendar', '^libs/kernel/', COMPUTING),
+    pure('credits', '^libs/(kernel|calendar)/'),
+    pure('catalog', '^libs/(kernel|calendar)/', COMPUTING),
+    pure('billing', '^libs/(kernel|calendar)/', COMPUTING),
     {
       name: 'the-port-knows-no-adapter',
       severity: 'error',
