@@ -25,7 +25,14 @@ describe('a grant that ends on day 4', () => {
       .then([
         {
           type: 'GrantExpired',
-          data: { grantId: 'g1', unit: 'calls', amount: '2.5', balanceAfter: '5', expiredAt: onDay(4) },
+          data: {
+            grantId: 'g1',
+            unit: 'calls',
+            amount: '2.5',
+            cause: 'ended',
+            balanceAfter: '5',
+            expiredAt: onDay(4),
+          },
         },
       ]);
   });
