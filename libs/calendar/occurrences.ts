@@ -1,5 +1,5 @@
 import { DAY, HOUR, parseInstant, type Instant } from '#libs/kernel';
-import { RRuleTemporal } from 'rrule-temporal';
+import { nextByParts } from './by-parts.js';
 import { readRecurrenceRule, type Part, type RecurrenceRule, type RuleFault } from './recurrence-rule.js';
 import { dayOf, instantOf, wallClockAt, type WallClock } from './wall-clock.js';
 
@@ -17,8 +17,6 @@ export interface Recurrence {
 
 /** Beyond this year nothing occurs. */
 const LAST = Date.UTC(9999, 0, 1);
-/** Periods of a rule that are searched: more than any that can match needs, and done in a fraction of a second. */
-const MOST_PERIODS = 20_000;
 
 /** The first occurrence after an instant; null when there is none. */
 export function nextOccurrence(recurrence: Recurrence, after: Instant): Instant | null {
@@ -112,41 +110,6 @@ function monthsLater(start: WallClock, months: number): WallClock {
   const { year, month } = { year: new Date(first).getUTCFullYear(), month: new Date(first).getUTCMonth() };
   const days = new Date(Date.UTC(year, month + 1, 0)).getUTCDate();
   return first + (Math.min(date.getUTCDate(), days) - 1) * DAY + (start - dayOf(start));
-}
-
-/** Rules with BY parts, by the library: on wall clocks that know no changes, without COUNT and UNTIL. */
-function nextByParts(rule: RecurrenceRule, start: WallClock, after: WallClock): WallClock | null {
-  const fraction = start % 1000;
-  const dtstart = new Date(start - fraction).toISOString().replace(/[-:]|\.000/g, '');
-  const parts = [...rule.parts].filter(([name]) => name !== 'COUNT' && name !== 'UNTIL');
-  const library = new RRuleTemporal({
-    rruleString: `DTSTART:${dtstart}\nRRULE:${parts.map(([name, value]) => `${name}=${value}`).join(';')}`,
-    maxIterations: MOST_PERIODS,
-  });
-  let last = after - fraction;
-  try {
-    for (;;) {
-      const next = library.next(new Date(last))?.epochMilliseconds ?? null;
-      if (next === null || next > LAST) return null;
-      if (isOfItsYear(rule, next)) return next + fraction;
-      last = next;
-    }
-  } catch (error) {
-    if (error instanceof Error && error.message.startsWith('Maximum ')) return null;
-    throw error;
-  }
-}
-
-/** The library counts a 53rd weekday on into the next year, where a year has only 52. */
-function isOfItsYear({ parts, frequency }: RecurrenceRule, wall: WallClock): boolean {
-  const days = parts.get('BYDAY')?.split(',') ?? [];
-  if (frequency !== 'YEARLY' || parts.has('BYMONTH') || !days.some((day) => /53/.test(day))) return true;
-  const date = new Date(wall);
-  const weekday = ['SU', 'MO', 'TU', 'WE', 'TH', 'FR', 'SA'][date.getUTCDay()]!;
-  const year = date.getUTCFullYear();
-  const ordinal = Math.floor((dayOf(wall) - Date.UTC(year, 0, 1)) / (7 * DAY)) + 1;
-  const fromEnd = Math.floor((Date.UTC(year, 11, 31) - dayOf(wall)) / (7 * DAY)) + 1;
-  return days.some((day) => [weekday, `${ordinal}${weekday}`, `-${fromEnd}${weekday}`].includes(day));
 }
 
 /** The last instant at which the rule may occur: UNTIL, inclusive. */
