@@ -1,6 +1,6 @@
 import { readInstant, type Amount, type Instant } from '#libs/kernel';
-import { initialAccount, type AccountState } from './account.js';
-import { dueFacts } from './due.js';
+import { initialAccount } from './account.js';
+import { allDue } from './due.js';
 import type { CreditEvent } from './events.js';
 import { evolve } from './evolve.js';
 import { movementsOf } from './movements.js';
@@ -68,17 +68,6 @@ const windowOf = (data: { readonly effectiveAt: string; readonly expiresAt?: str
   effectiveAt: readInstant(data.effectiveAt),
   expiresAt: data.expiresAt === undefined ? Infinity : readInstant(data.expiresAt),
 });
-
-/** Everything that time makes due up to and including `at`, however much that is. */
-export function allDue(state: AccountState, at: Instant): readonly CreditEvent[] {
-  const facts: CreditEvent[] = [];
-  for (let now = state; ;) {
-    const due = dueFacts(now, at);
-    if (due.length === 0) return facts;
-    facts.push(...due);
-    now = due.reduce(evolve, now);
-  }
-}
 
 function unitAsOf(
   unit: string,

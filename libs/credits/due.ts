@@ -1,6 +1,7 @@
 import { formatAmount, formatInstant, minAmount, type Amount, type Instant } from '#libs/kernel';
 import { findGrant, unitOf, type AccountState, type Grant, type Hold, type Series } from './account.js';
 import type { CreditEvent, ExpiryCause } from './events.js';
+import { evolve } from './evolve.js';
 import { factsFrom, type Facts } from './facts.js';
 import { holdReleased } from './hold.js';
 import { settleDebts } from './issue.js';
@@ -25,6 +26,17 @@ export function dueFacts(state: AccountState, now: Instant, grace = 0): readonly
     settleUpTo(facts, Math.min(now, renewsAt), now, grace, renewsAt <= now);
     if (!series || renewsAt > now || renewals === RENEWALS_AT_ONCE) return facts.events;
     renew(facts, series, renewsAt);
+  }
+}
+
+/** All that time has made due, however many renewals that is: what a decision needs to stand on. */
+export function allDue(state: AccountState, now: Instant, grace = 0): readonly CreditEvent[] {
+  const facts: CreditEvent[] = [];
+  for (let settled = state; ;) {
+    const due = dueFacts(settled, now, grace);
+    if (due.length === 0) return facts;
+    facts.push(...due);
+    settled = due.reduce(evolve, settled);
   }
 }
 

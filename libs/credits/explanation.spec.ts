@@ -93,6 +93,7 @@ describe('an explanation', () => {
             },
             after,
           );
+          for (const one of would.candidates) expect(one.verdict === 'taken').toBe(one.taken > 0n);
           expect(event).toMatchObject({ type: 'CreditsConsumed' });
           if (event?.type === 'CreditsConsumed') expect(would.covered).toBe(partsOf(event.data.consumed));
         }

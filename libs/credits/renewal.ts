@@ -2,7 +2,7 @@ import { formatAmount, formatInstant, Problem, readAmount, withinRange, type Ins
 import { recurrenceFault } from '#libs/calendar';
 import { findGrant, unitOf, type AccountState, type Series } from './account.js';
 import type { BeginRenewal, CancelRenewal, PauseRenewal, RenewBilling, ResumeRenewal } from './commands.js';
-import type { CommandRefused, CreditEvent, ExpiryCause } from './events.js';
+import type { CommandRefused, CreditEvent, ExpiryCause, GrantIssued, RenewalTemplate } from './events.js';
 import { factsFrom, refused, type Facts } from './facts.js';
 import { issueGrants, settleDebts } from './issue.js';
 import { endOf, nextAt, renewalGrant, renewalGrantId, type Cycle } from './series.js';
@@ -23,30 +23,19 @@ export function beginRenewal(command: BeginRenewal, state: AccountState): readon
   const [first, ...settlements] = issueGrants({ type: 'IssueGrants', now, grants: [grant] }, state);
   if (first?.type !== 'GrantIssued') return first ? [first] : [];
   const next = nextAt(cycle, anchor);
-  const {
-    grantId,
-    parentId,
-    effectiveAt,
-    expiresAt,
-    source,
-    uniquenessKey,
-    issuedAt,
-    balanceAfter,
-    ...attributes
-  } = first.data;
   return [
     {
       type: 'RenewalBegun',
       data: {
         seriesId,
-        grantId,
+        grantId: grant.grantId,
         unit: grant.unit,
         ...(rule === undefined ? {} : { rule }),
         zone,
         anchor: formatInstant(anchor),
         lifetime,
         rollover,
-        template: { ...attributes, amount: formatAmount(command.refillAmount) },
+        template: { ...templateOf(first.data), amount: formatAmount(command.refillAmount) },
         ...(next === Infinity ? {} : { nextAt: formatInstant(next) }),
         begunAt: formatInstant(now),
       },
@@ -54,6 +43,23 @@ export function beginRenewal(command: BeginRenewal, state: AccountState): readon
     first,
     ...settlements,
   ];
+}
+
+/** What belongs to the first grant alone is left out. */
+function templateOf(data: GrantIssued): RenewalTemplate {
+  const own = [
+    'grantId',
+    'parentId',
+    'effectiveAt',
+    'expiresAt',
+    'source',
+    'uniquenessKey',
+    'issuedAt',
+    'balanceAfter',
+  ];
+  return Object.fromEntries(
+    Object.entries(data).filter(([name]) => !own.includes(name)),
+  ) as unknown as RenewalTemplate;
 }
 
 /** Records an occurrence at its own instant, issues its grant and lets that pay what is owed. */

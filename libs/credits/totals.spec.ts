@@ -31,6 +31,38 @@ describe('movements', () => {
     );
   });
 
+  test('of a hold that is captured in part after its grant has ended: the rest is lost', () => {
+    const allocations = [
+      {
+        grantId: 'g',
+        amount: '1',
+        released: '3',
+        remainingAfter: '0',
+        heldAfter: '0',
+        forfeited: 'expired' as const,
+      },
+    ];
+    const fact: CreditEvent = {
+      type: 'HoldCaptured',
+      data: {
+        holdId: 'h',
+        unit: 'calls',
+        captured: '1',
+        released: '3',
+        allocations,
+        effectiveAt: '2026-01-03T00:00:00.000Z',
+        balanceAfter: '0',
+        heldAfter: '0',
+        capturedAt: '2026-01-03T00:00:00.000Z',
+      },
+    };
+    expect(movementsOf(fact).map(({ kind, amount }) => [kind, amount / 10n ** 12n])).toEqual([
+      ['release', 4n],
+      ['capture', -1n],
+      ['expiration', -3n],
+    ]);
+  });
+
   test('of each fact run to the balance it states', () => {
     fc.assert(
       fc.property(lives(30), (steps) => {

@@ -32,7 +32,9 @@ export class CreditAuditor {
   private readonly owedBy = new Map<string, bigint>();
   private readonly eaten = new Map<string, Eaten>();
   private readonly holds = new Map<string, { unit: string; parts: Map<string, bigint> } | null>();
-  private readonly occurrences = new Map<string, number>();
+  /** What was carried into a grant that is still to be issued. */
+  private readonly carried = new Map<string, bigint>();
+  private readonly series = new Map<string, { occurrence: number; isStopped: boolean; cap: bigint | null }>();
   private fact = '';
 
   /** @throws Error that names the fact and the rule it breaks */
@@ -42,6 +44,9 @@ export class CreditAuditor {
       switch (type) {
         case 'GrantIssued':
           this.must(!this.books.has(data.grantId), 'a grant is issued once');
+          if (this.carried.has(data.grantId))
+            this.must(this.carried.get(data.grantId) === parts(data.amount), 'what is carried goes on');
+          this.carried.delete(data.grantId);
           this.books.set(data.grantId, {
             unit: data.unit,
             given: parts(data.amount),
@@ -118,6 +123,11 @@ export class CreditAuditor {
         case 'BalanceCarried': {
           const book = this.open(data.grantId, data.unit);
           book.carried += parts(data.amount);
+          this.must(!this.books.has(data.intoGrantId), 'a balance goes on in a new grant');
+          const sum = (this.carried.get(data.intoGrantId) ?? 0n) + parts(data.amount);
+          this.carried.set(data.intoGrantId, sum);
+          const { cap } = this.series.get(data.seriesId)!;
+          this.must(cap === null || sum <= cap, 'no more is carried than the cap');
           this.leaves(book, -parts(data.amount), data.remainingAfter);
           if (book.left === 0n) book.over = 'expired';
           break;
@@ -176,15 +186,34 @@ export class CreditAuditor {
           this.must(sum === parts(data.amount), 'amount = uncovered + debt + parts');
           break;
         }
-        case 'GrantRenewed': {
-          const last = this.occurrences.get(data.seriesId) ?? 0;
-          this.must(data.occurrence === last + 1, 'each occurrence once, in order');
-          this.occurrences.set(data.seriesId, data.occurrence);
+        case 'RenewalBegun': {
+          const { kind, upTo } =
+            data.rollover.kind === 'carry' ? data.rollover : { kind: 'reset', upTo: '0' };
+          const cap = kind === 'carry' && upTo === undefined ? null : parts(upTo ?? '0');
+          this.series.set(data.seriesId, { occurrence: 0, isStopped: false, cap });
           break;
         }
+        case 'RenewalPaused':
+        case 'RenewalResumed':
+        case 'RenewalCancelled':
+          this.series.get(data.seriesId)!.isStopped = type !== 'RenewalResumed';
+          break;
+        case 'GrantRenewed': {
+          const series = this.series.get(data.seriesId)!;
+          series.occurrence++;
+          this.must(!series.isStopped, 'what is paused or cancelled does not renew');
+          this.must(data.occurrence === series.occurrence, 'each occurrence once, in order');
+          this.must(
+            data.grantId === `${data.seriesId}~${data.occurrence}`,
+            'series and occurrence make the id',
+          );
+          break;
+        }
+        default: // moves nothing
       }
       this.addsUp(data);
     }
+    this.must(this.carried.size === 0, 'what is carried goes on');
   }
 
   /** initial and changes = remaining + held + drawn + paid + lost + carried, for every grant. */
