@@ -7,6 +7,7 @@ import type {
   HoldCaptured,
   HoldPolicy,
   Lifetime,
+  RenewalTemplate,
   RolloverPolicy,
   ShortagePolicy,
   StoredUsage,
@@ -28,6 +29,7 @@ export type CreditCommand =
   | CorrectUsage
   | BeginRenewal
   | RenewBilling
+  | AmendRenewal
   | PauseRenewal
   | ResumeRenewal
   | CancelRenewal
@@ -222,6 +224,20 @@ export interface RenewBilling {
   readonly now: Instant;
   readonly seriesId: string;
   readonly period: { readonly start: Instant; readonly end: Instant };
+}
+
+/** Changes what later renewals are; what is absent stays. */
+export interface AmendRenewal {
+  readonly type: 'AmendRenewal';
+  readonly now: Instant;
+  readonly seriesId: string;
+  /** > 0 */
+  readonly refillAmount?: Amount;
+  readonly lifetime?: Lifetime;
+  readonly rollover?: RolloverPolicy;
+  /** Attributes of the grants to come. The unit stays. */
+  readonly template?: Partial<Omit<RenewalTemplate, 'amount' | 'unit'>>;
+  readonly reason?: string;
 }
 
 export interface PauseRenewal {

@@ -8,7 +8,14 @@ import type { CreditEvent } from './events.js';
 import { evolve } from './evolve.js';
 import { captureHold, placeHold, releaseHold } from './hold.js';
 import { issueGrants } from './issue.js';
-import { beginRenewal, cancelRenewal, pauseRenewal, renewBilling, resumeRenewal } from './renewal.js';
+import {
+  amendRenewal,
+  beginRenewal,
+  cancelRenewal,
+  pauseRenewal,
+  renewBilling,
+  resumeRenewal,
+} from './renewal.js';
 import { correctUsage, reverseConsumption } from './reverse.js';
 
 /**
@@ -51,6 +58,8 @@ export function decide(command: CreditCommand, state: AccountState): readonly Cr
       return beginRenewal(command, state);
     case 'RenewBilling':
       return renewBilling(command, state);
+    case 'AmendRenewal':
+      return [amendRenewal(command, state)];
     case 'PauseRenewal':
       return [pauseRenewal(command, state)];
     case 'ResumeRenewal':

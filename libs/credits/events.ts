@@ -11,6 +11,7 @@ import type { HoldCaptured, HoldPlaced, HoldRefused, HoldReleased } from './hold
 import type {
   BalanceCarried,
   GrantRenewed,
+  RenewalAmended,
   RenewalBegun,
   RenewalCancelled,
   RenewalPaused,
@@ -53,6 +54,7 @@ export type CreditEvent =
   | { readonly type: 'RenewalBegun'; readonly data: RenewalBegun }
   | { readonly type: 'GrantRenewed'; readonly data: GrantRenewed }
   | { readonly type: 'BalanceCarried'; readonly data: BalanceCarried }
+  | { readonly type: 'RenewalAmended'; readonly data: RenewalAmended }
   | { readonly type: 'RenewalPaused'; readonly data: RenewalPaused }
   | { readonly type: 'RenewalResumed'; readonly data: RenewalResumed }
   | { readonly type: 'RenewalCancelled'; readonly data: RenewalCancelled }
@@ -78,6 +80,7 @@ export interface CommandRefused {
     | 'CorrectUsage'
     | 'BeginRenewal'
     | 'RenewBilling'
+    | 'AmendRenewal'
     | 'PauseRenewal'
     | 'ResumeRenewal'
     | 'CancelRenewal';

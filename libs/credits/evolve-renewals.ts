@@ -3,6 +3,7 @@ import { findGrant, timersDueOf, type AccountState, type Series } from './accoun
 import type {
   BalanceCarried,
   GrantRenewed,
+  RenewalAmended,
   RenewalBegun,
   RenewalCancelled,
   RenewalPaused,
@@ -56,6 +57,11 @@ export function carried(state: AccountState, data: BalanceCarried): AccountState
     carried: series.carried + 1,
   });
 }
+
+export const amended = (
+  state: AccountState,
+  { seriesId, lifetime, rollover, template }: RenewalAmended,
+): AccountState => withSeries(state, { ...seriesOf(state, seriesId), lifetime, rollover, template });
 
 export const paused = (state: AccountState, { seriesId }: RenewalPaused): AccountState =>
   withSeries(state, { ...seriesOf(state, seriesId, 'active'), status: 'paused' });

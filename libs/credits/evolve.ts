@@ -11,7 +11,15 @@ import type {
   GrantIssued,
 } from './events.js';
 import { captured, held, released } from './evolve-holds.js';
-import { begun, cancelled, carried, paused, renewed, resumed } from './evolve-renewals.js';
+import {
+  amended as renewalAmended,
+  begun,
+  cancelled,
+  carried,
+  paused,
+  renewed,
+  resumed,
+} from './evolve-renewals.js';
 import { contradiction, UnitDraft, withUnit } from './unit-draft.js';
 
 /** Folds one fact in. Never refuses; throws only when history contradicts itself, so that replay stops loudly. */
@@ -56,6 +64,8 @@ export function evolve(before: AccountState, event: CreditEvent): AccountState {
       return renewed(state, event.data);
     case 'BalanceCarried':
       return carried(state, event.data);
+    case 'RenewalAmended':
+      return renewalAmended(state, event.data);
     case 'RenewalPaused':
       return paused(state, event.data);
     case 'RenewalResumed':

@@ -85,6 +85,7 @@ export function movementsOf({ type, data }: CreditEvent): readonly Movement[] {
     case 'HoldRefused':
     case 'RenewalBegun':
     case 'GrantRenewed':
+    case 'RenewalAmended':
     case 'RenewalPaused':
     case 'RenewalResumed':
     case 'RenewalCancelled':

@@ -72,6 +72,17 @@ export interface BalanceCarried {
   readonly carriedAt: string;
 }
 
+/** What renewals are from now on; grants that were issued stay as they are. */
+export interface RenewalAmended {
+  readonly seriesId: string;
+  readonly unit: string;
+  readonly lifetime: Lifetime;
+  readonly rollover: RolloverPolicy;
+  readonly template: RenewalTemplate;
+  readonly amendedAt: string;
+  readonly reason?: string;
+}
+
 export interface RenewalPaused {
   readonly seriesId: string;
   readonly unit: string;

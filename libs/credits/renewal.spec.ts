@@ -336,6 +336,30 @@ describe('a series that is paused', () => {
   });
 });
 
+describe('a series that is amended', () => {
+  test('renews by what it is then; what was issued stays', () => {
+    const log = after(started(), {
+      type: 'AmendRenewal',
+      now: day(3),
+      seriesId: 's1',
+      refillAmount: amountOf('200'),
+      rollover: { kind: 'carry' },
+      template: { priority: 7 },
+    });
+    given(log)
+      .when(settle(7))
+      .thenLike([
+        { type: 'BalanceCarried', data: { amount: '100' } },
+        { type: 'GrantIssued', data: { amount: '100', priority: 7, expiresAt: onDay(14) } },
+        { type: 'GrantRenewed' },
+        { type: 'GrantIssued', data: { amount: '200', priority: 7, name: 'Monthly' } },
+      ]);
+    given(after(started(), series('CancelRenewal', 3)))
+      .when({ type: 'AmendRenewal', now: day(4), seriesId: 's1' })
+      .thenLike(refusal);
+  });
+});
+
 describe('a series that is cancelled', () => {
   test('expires its grants, and renews no more', () => {
     given(started())

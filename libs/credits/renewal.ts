@@ -1,7 +1,14 @@
 import { formatAmount, formatInstant, Problem, readAmount, withinRange, type Instant } from '#libs/kernel';
 import { recurrenceFault } from '#libs/calendar';
 import { findGrant, unitOf, type AccountState, type Series } from './account.js';
-import type { BeginRenewal, CancelRenewal, PauseRenewal, RenewBilling, ResumeRenewal } from './commands.js';
+import type {
+  AmendRenewal,
+  BeginRenewal,
+  CancelRenewal,
+  PauseRenewal,
+  RenewBilling,
+  ResumeRenewal,
+} from './commands.js';
 import type { CommandRefused, CreditEvent, ExpiryCause, GrantIssued, RenewalTemplate } from './events.js';
 import { factsFrom, refused, type Facts } from './facts.js';
 import { issueGrants, settleDebts } from './issue.js';
@@ -121,6 +128,28 @@ export function renewBilling(command: RenewBilling, state: AccountState): readon
       });
   renew(facts, series, period.start, period.end);
   return facts.events;
+}
+
+export function amendRenewal(command: AmendRenewal, state: AccountState): CreditEvent {
+  const { seriesId, refillAmount, lifetime, rollover, template, now, reason } = command;
+  const series = seriesOf(state, seriesId);
+  if (series.status === 'cancelled') return notActive('AmendRenewal', series);
+  return {
+    type: 'RenewalAmended',
+    data: {
+      seriesId,
+      unit: series.unit,
+      lifetime: lifetime ?? series.lifetime,
+      rollover: rollover ?? series.rollover,
+      template: {
+        ...series.template,
+        ...template,
+        ...(refillAmount === undefined ? {} : { amount: formatAmount(refillAmount) }),
+      },
+      amendedAt: formatInstant(now),
+      ...(reason === undefined ? {} : { reason }),
+    },
+  };
 }
 
 export function pauseRenewal(command: PauseRenewal, state: AccountState): CreditEvent {

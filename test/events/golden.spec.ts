@@ -7,7 +7,7 @@ const eventsIn = (file: string) =>
   JSON.parse(readFileSync(new URL(file, import.meta.url), 'utf8')) as readonly CreditEvent[];
 const V1 = eventsIn('./credit-account.v1.json');
 /** Types that came later: a life of one account that has them all. */
-const LATER = eventsIn('./credit-account.later.v1.json');
+const LATER = eventsIn('./credit-account.holds-and-renewals.json');
 
 const ONE = 10n ** 12n;
 
@@ -32,6 +32,7 @@ const TYPES: Readonly<Record<CreditEventType, true>> = {
   RenewalBegun: true,
   GrantRenewed: true,
   BalanceCarried: true,
+  RenewalAmended: true,
   RenewalPaused: true,
   RenewalResumed: true,
   RenewalCancelled: true,

@@ -141,6 +141,7 @@ function moved(ledgers: Map<string, GrantLedger>, { type, data }: CreditEvent): 
     case 'RenewalBegun':
     case 'GrantRenewed':
     case 'BalanceCarried':
+    case 'RenewalAmended':
     case 'RenewalPaused':
     case 'RenewalResumed':
     case 'RenewalCancelled':
