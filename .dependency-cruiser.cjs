@@ -1,7 +1,7 @@
 const SPEC = '\\.spec\\.ts$';
 
 /** Packages that only compute: no clock, no chance, no input or output. */
-const COMPUTING = '^node_modules/(rrule-temporal|currency-codes)/';
+const COMPUTING = '^node_modules/currency-codes/';
 
 /** What a pure library may import: itself and the kernel. */
 const pure = (name, ...others) => ({
@@ -32,9 +32,10 @@ const adapter = (name, drivers) => ({
 module.exports = {
   forbidden: [
     pure('kernel'),
-    pure('credits', '^libs/kernel/', COMPUTING),
-    pure('catalog', '^libs/kernel/', COMPUTING),
-    pure('billing', '^libs/kernel/', COMPUTING),
+    pure('calendar', '^libs/kernel/', COMPUTING),
+    pure('credits', '^libs/(kernel|calendar)/'),
+    pure('catalog', '^libs/(kernel|calendar)/', COMPUTING),
+    pure('billing', '^libs/(kernel|calendar)/', COMPUTING),
     pure(
       'event-types',
       '^libs/(kernel|credits|catalog)/',

@@ -2,7 +2,7 @@ import { parseAmount } from '#libs/kernel';
 import type { Issue, IssueCode, StoredAmount, StoredId } from '#libs/kernel';
 import { isCurrency } from './currency.js';
 import type { DocumentKind } from './document.js';
-import { checkRecurrenceRule } from './recurrence-rule.js';
+import { checkRecurrenceRule } from '#libs/calendar';
 
 export const SCOPES = ['component', 'price', 'plan', 'merchant'] as const;
 export const APPLICATION_TYPES = ['usage', 'monetary'] as const;

@@ -7,5 +7,4 @@ export * from './feature.js';
 export * from './meter.js';
 export * from './plan.js';
 export * from './price.js';
-export * from './recurrence-rule.js';
 export * from './unit.js';

@@ -1,7 +1,7 @@
 import type { Issue, StoredAmount, StoredId } from '#libs/kernel';
 import { isCurrency } from './currency.js';
 import type { DocumentKind } from './document.js';
-import { checkRecurrenceRule } from './recurrence-rule.js';
+import { checkRecurrenceRule } from '#libs/calendar';
 
 export const COMPONENT_TYPES = ['fixed', 'per_unit', 'usage'] as const;
 export const MAX_COMPONENTS = 50;

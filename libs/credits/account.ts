@@ -1,16 +1,23 @@
-import { readAmount, readInstant, type Amount, type Instant } from '#libs/kernel';
-import { narrowness, type Applicability, type UsageContext } from './applicability.js';
-import { compareBurnDown, type BurnDownRank } from './burn-down-order.js';
-import type { CreditEvent, CreditsConsumed, DebtSettled, GrantIssued } from './events.js';
+import type { Amount, Instant } from '#libs/kernel';
+import type { Applicability, UsageContext } from './applicability.js';
+import type { BurnDownRank } from './burn-down-order.js';
+import type { Lifetime, RenewalTemplate, RolloverPolicy } from './events.js';
 
-/** A grant that still has something left, whether effective yet or not. */
+/** A grant that still has something left or held, whether effective yet or not. */
 export interface Grant extends BurnDownRank {
   readonly id: string;
   readonly parentId?: string;
   readonly unit: string;
+  /** As issued or amended. */
   readonly amount: Amount;
-  /** > 0 while the grant is open. */
+  /** Sum of the manual entries; signed. */
+  readonly adjusted: Amount;
+  /** What can still be drawn; above zero while the grant is open, unless something is held. */
   readonly remaining: Amount;
+  /** Set aside by holds, and no longer in `remaining`. */
+  readonly held: Amount;
+  /** Latest time of usage that drew on it or holds a part of it; 0 when none did. */
+  readonly usedUntil: Instant;
   readonly applicability?: Applicability;
   /** Whether becoming effective is already a recorded fact. */
   readonly activated: boolean;
@@ -24,6 +31,8 @@ export interface EndedGrant {
   readonly unit: string;
   /** Revision of its GrantIssued in the account's stream. */
   readonly issued: number;
+  /** Of a depleted grant: as it was when it had nothing left. A reversal or an adjustment opens it again. */
+  readonly grant?: Grant;
 }
 
 /** What a consumption still owes. */
@@ -33,11 +42,51 @@ export interface Debt {
   readonly context: UsageContext;
 }
 
+/** An open hold. */
+export interface Hold {
+  readonly id: string;
+  readonly unit: string;
+  /** In the order of drawdown, each above zero. */
+  readonly parts: readonly { readonly grantId: string; readonly amount: Amount }[];
+  /** Sum of the parts. */
+  readonly amount: Amount;
+  readonly context: UsageContext;
+  readonly effectiveAt: Instant;
+  /** Infinity: never. */
+  readonly expiresAt: Instant;
+}
+
+/** A series of grants that renews. */
+export interface Series {
+  readonly id: string;
+  readonly unit: string;
+  /** Canonical RFC 5545 rule; null: renewed by billing. */
+  readonly rule: string | null;
+  readonly zone: string;
+  readonly anchor: Instant;
+  readonly lifetime: Lifetime;
+  readonly rollover: RolloverPolicy;
+  readonly template: RenewalTemplate;
+  readonly status: 'active' | 'paused' | 'cancelled';
+  /** Number of the last occurrence. */
+  readonly occurrence: number;
+  /** Its instant. */
+  readonly lastAt: Instant;
+  /** When the next is due; Infinity: never, or when billing says. */
+  readonly nextAt: Instant;
+  /** Its grants and carried balances that may be open still. */
+  readonly grantIds: readonly string[];
+  /** How often a balance was carried. */
+  readonly carried: number;
+}
+
 /** Everything of one unit. `grants` are the open ones in burn-down order. */
 export interface UnitAccount {
   readonly grants: readonly Grant[];
   /** Sum of remaining over `grants`. */
   readonly balance: Amount;
+  /** Sum of the parts of open holds, on grants that ended meanwhile too; not in the balance. */
+  readonly held: Amount;
   readonly debts: readonly Debt[];
   /** Sum of `debts`, kept apart from the balance; never negative. */
   readonly debt: Amount;
@@ -52,7 +101,14 @@ export interface AccountState {
   readonly ended: ReadonlyMap<string, EndedGrant>;
   /** Uniqueness keys of every grant ever issued here, with the grant's id. */
   readonly uniquenessKeys: ReadonlyMap<string, string>;
-  /** Smallest `nextDue` of all units. */
+  /** Open holds by id, the oldest first. */
+  readonly holds: ReadonlyMap<string, Hold>;
+  /** How much was taken back of each consumption of which something was. */
+  readonly reversed: ReadonlyMap<string, Amount>;
+  readonly series: ReadonlyMap<string, Series>;
+  /** Earliest time-out of a hold or renewal of a series. */
+  readonly timersDue: Instant;
+  /** Smallest of `timersDue` and the `nextDue` of all units. */
   readonly nextDue: Instant;
 }
 
@@ -61,10 +117,21 @@ export const initialAccount: AccountState = {
   units: new Map(),
   ended: new Map(),
   uniquenessKeys: new Map(),
+  holds: new Map(),
+  reversed: new Map(),
+  series: new Map(),
+  timersDue: Infinity,
   nextDue: Infinity,
 };
 
-export const emptyUnit: UnitAccount = { grants: [], balance: 0n, debts: [], debt: 0n, nextDue: Infinity };
+export const emptyUnit: UnitAccount = {
+  grants: [],
+  balance: 0n,
+  held: 0n,
+  debts: [],
+  debt: 0n,
+  nextDue: Infinity,
+};
 
 export const unitOf = (state: AccountState, unit: string): UnitAccount => state.units.get(unit) ?? emptyUnit;
 
@@ -80,193 +147,27 @@ export function findGrant(state: AccountState, grantId: string): Grant | undefin
   return undefined;
 }
 
-/** Folds one fact in. Never refuses; throws only when history contradicts itself, so that replay stops loudly. */
-export function evolve(state: AccountState, event: CreditEvent): AccountState {
-  const revision = state.revision + 1;
-  switch (event.type) {
-    case 'GrantIssued':
-      return issued({ ...state, revision }, event.data);
-    case 'GrantActivated': {
-      const { unit, grantId } = event.data;
-      const account = unitOf(state, unit);
-      const index = account.grants.findIndex(({ id }) => id === grantId);
-      const grant = account.grants[index];
-      if (!grant) throw contradiction(`grant ${grantId} became effective`);
-      const grants = account.grants.with(index, { ...grant, activated: true });
-      return withUnit({ ...state, revision }, unit, { ...account, grants, nextDue: nextDueOf(grants) });
-    }
-    case 'CreditsConsumed':
-      return consumed({ ...state, revision }, event.data);
-    case 'DebtSettled':
-      return settled({ ...state, revision }, event.data);
-    case 'GrantExpired':
-      return drawn(
-        { ...state, revision },
-        event.data.unit,
-        event.data.grantId,
-        readAmount(event.data.amount),
-        'expired',
-      );
-    case 'GrantVoided':
-      return drawn(
-        { ...state, revision },
-        event.data.unit,
-        event.data.grantId,
-        readAmount(event.data.amount),
-        'voided',
-      );
-    case 'ConsumptionRefused':
-    case 'UsageRecorded':
-    case 'CommandRefused':
-      return { ...state, revision };
-    default:
-      return unknownEvent(event);
-  }
-}
+/** What is held of one grant, open or not. */
+export const heldOf = (state: AccountState, grantId: string): Amount => {
+  let held = 0n;
+  for (const { parts } of state.holds.values())
+    for (const part of parts) if (part.grantId === grantId) held += part.amount;
+  return held;
+};
 
-/** An unknown fact stops the replay: skipping it would make a wrong balance. */
-function unknownEvent(event: never): never {
-  throw new Error(`unknown credit event ${JSON.stringify((event as CreditEvent).type)}`);
-}
-
-const contradiction = (what: string): Error => new Error(`history contradicts itself: ${what}`);
-
-function issued(state: AccountState, data: GrantIssued): AccountState {
-  const account = unitOf(state, data.unit);
-  const grant = grantFrom(data, state.revision);
-  if (grant.amount <= 0n) throw contradiction(`grant ${grant.id} of ${data.amount}`);
-  const grants = insertInOrder(account.grants, grant);
-  const next = withUnit(state, data.unit, {
-    ...account,
-    grants,
-    balance: account.balance + grant.amount,
-    nextDue: Math.min(account.nextDue, dueAt(grant)),
-  });
-  if (data.uniquenessKey === undefined) return next;
-  return {
-    ...next,
-    uniquenessKeys: new Map(next.uniquenessKeys).set(data.uniquenessKey, data.parentId ?? data.grantId),
-  };
-}
-
-/** The open grant that a GrantIssued at this revision makes. */
-export function grantFrom(data: GrantIssued, revision: number): Grant {
-  const amount = readAmount(data.amount);
-  const effectiveAt = readInstant(data.effectiveAt);
-  return {
-    id: data.grantId,
-    ...(data.parentId === undefined ? {} : { parentId: data.parentId }),
-    unit: data.unit,
-    amount,
-    remaining: amount,
-    ...(data.applicability === undefined ? {} : { applicability: data.applicability }),
-    activated: effectiveAt <= readInstant(data.issuedAt),
-    scope: data.scope,
-    kind: data.kind,
-    priority: data.priority,
-    free: readAmount(data.costBasis) === 0n,
-    narrowness: narrowness(data.applicability),
-    effectiveAt,
-    expiresAt: data.expiresAt === undefined ? Infinity : readInstant(data.expiresAt),
-    issued: revision,
-  };
-}
-
-function consumed(state: AccountState, data: CreditsConsumed): AccountState {
-  let next = state;
-  for (const part of data.allocations)
-    next = drawn(
-      next,
-      data.unit,
-      part.grantId,
-      readAmount(part.amount),
-      'depleted',
-      readAmount(part.remainingAfter),
-    );
-  const debt = readAmount(data.debt);
-  if (debt === 0n) return next;
-  if (debt < 0n) throw contradiction(`debt of ${data.debt} by ${data.consumptionId}`);
-  const account = unitOf(next, data.unit);
-  const owed: Debt = { consumptionId: data.consumptionId, amount: debt, context: data.context ?? {} };
-  return withUnit(next, data.unit, {
-    ...account,
-    debts: [...account.debts, owed],
-    debt: account.debt + debt,
-  });
-}
-
-function settled(state: AccountState, data: DebtSettled): AccountState {
-  const amount = readAmount(data.amount);
-  const next = drawn(state, data.unit, data.grantId, amount, 'depleted', readAmount(data.remainingAfter));
-  const account = unitOf(next, data.unit);
-  const paid = new Map(data.settlements.map((part) => [part.consumptionId, readAmount(part.amount)]));
-  const debts = account.debts
-    .map((debt) => ({ ...debt, amount: debt.amount - (paid.get(debt.consumptionId) ?? 0n) }))
-    .filter((debt) => debt.amount !== 0n);
-  const debt = account.debt - amount;
-  if (debts.some((owed) => owed.amount < 0n) || debts.reduce((sum, owed) => sum + owed.amount, 0n) !== debt)
-    throw contradiction(`grant ${data.grantId} paid ${data.amount} of debt`);
-  return withUnit(next, data.unit, { ...account, debts, debt });
-}
-
-/** Takes `amount` out of an open grant; what reaches zero, or is expired or voided, has ended. */
-function drawn(
-  state: AccountState,
-  unit: string,
-  grantId: string,
-  amount: Amount,
-  endsAs: EndedAs,
-  remainingAfter: Amount = 0n,
-): AccountState {
-  const account = unitOf(state, unit);
-  const index = account.grants.findIndex(({ id }) => id === grantId);
-  const grant = account.grants[index];
-  if (
-    grant === undefined ||
-    amount <= 0n ||
-    remainingAfter < 0n ||
-    grant.remaining - amount !== remainingAfter
-  )
-    throw contradiction(`${amount} drawn from grant ${grantId}`);
-  const grants = account.grants.slice();
-  if (remainingAfter > 0n) {
-    grants[index] = { ...grant, remaining: remainingAfter };
-    return withUnit(state, unit, { ...account, grants, balance: account.balance - amount });
-  }
-  grants.splice(index, 1);
-  const next = withUnit(state, unit, {
-    ...account,
-    grants,
-    balance: account.balance - amount,
-    nextDue: dueAt(grant) === account.nextDue ? nextDueOf(grants) : account.nextDue,
-  });
-  return {
-    ...next,
-    ended: new Map(next.ended).set(grantId, { endedAs: endsAs, unit, issued: grant.issued }),
-  };
-}
-
-function withUnit(state: AccountState, unit: string, account: UnitAccount): AccountState {
-  const units = new Map(state.units).set(unit, account);
-  let nextDue = account.nextDue;
-  if (units.size > 1) for (const other of units.values()) nextDue = Math.min(nextDue, other.nextDue);
-  return { ...state, units, nextDue };
-}
-
-function insertInOrder(grants: readonly Grant[], grant: Grant): readonly Grant[] {
-  let low = 0;
-  let high = grants.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (compareBurnDown(grants[middle]!, grant) <= 0) low = middle + 1;
-    else high = middle;
-  }
-  return [...grants.slice(0, low), grant, ...grants.slice(low)];
-}
-
-const dueAt = (grant: Grant): Instant =>
+/** When time next makes something of a grant due. */
+export const dueAt = (grant: Grant): Instant =>
   grant.activated ? grant.expiresAt : Math.min(grant.effectiveAt, grant.expiresAt);
 
 /** Earliest instant at which time makes something of these grants due; Infinity: never. */
 export const nextDueOf = (grants: readonly Grant[]): Instant =>
   grants.reduce((earliest, grant) => Math.min(earliest, dueAt(grant)), Infinity);
+
+/** The same of holds and series. */
+export function timersDueOf({ holds, series }: Pick<AccountState, 'holds' | 'series'>): Instant {
+  let earliest = Infinity;
+  for (const { expiresAt } of holds.values()) earliest = Math.min(earliest, expiresAt);
+  for (const { status, nextAt } of series.values())
+    if (status === 'active') earliest = Math.min(earliest, nextAt);
+  return earliest;
+}

@@ -1,9 +1,14 @@
 import { formatAmount, readAmount, type Amount, type Instant, type Json } from '#libs/kernel';
 import type {
   ConsumptionRefused,
+  ConsumptionReversed,
   CreditEvent,
   CreditsConsumed,
   GrantIssued,
+  HoldCaptured,
+  HoldPlaced,
+  HoldReleased,
+  RenewalBegun,
   UsageRecorded,
 } from './events.js';
 
@@ -20,12 +25,12 @@ export interface GrantProgress {
 
 /** The status at an instant: time alone makes a grant active at `effectiveAt` and expired at `expiresAt`. */
 export function grantStatus(
-  { endedAs }: Pick<GrantProgress, 'endedAs'>,
+  { endedAs, held = 0n }: Pick<GrantProgress, 'endedAs'> & Partial<Pick<GrantProgress, 'held'>>,
   effectiveAt: Instant,
   expiresAt: Instant | null,
   now: Instant,
 ): GrantStatus {
-  if (endedAs === 'depleted') return 'DEPLETED';
+  if (endedAs === 'depleted' && held === 0n) return 'DEPLETED'; // what is held may come back
   if (endedAs === 'voided') return 'REVOKED';
   if (endedAs === 'expired' || (expiresAt !== null && expiresAt <= now)) return 'EXPIRED';
   return effectiveAt <= now ? 'ACTIVE' : 'SCHEDULED';
@@ -159,6 +164,102 @@ export function usageAnswer(
   };
 }
 export type UsageAnswer = ReturnType<typeof usageAnswer>;
+
+export type HoldStatus = 'held' | 'captured' | 'released' | 'expired';
+
+/** A hold as the API shows it, with how it ended if it did. A hold whose time has run out is expired, recorded or not. */
+export function holdAnswer(
+  customerId: string,
+  placed: HoldPlaced,
+  end:
+    | { readonly type: 'HoldCaptured'; readonly data: HoldCaptured }
+    | { readonly type: 'HoldReleased'; readonly data: HoldReleased }
+    | null,
+  now: Instant,
+) {
+  const timedOut = placed.expiresAt !== undefined && Date.parse(placed.expiresAt) <= now;
+  return {
+    id: placed.holdId,
+    customerId,
+    status: holdStatus(end, timedOut),
+    unit: placed.unit,
+    requested: placed.requested,
+    amount: placed.amount,
+    captured: end?.type === 'HoldCaptured' ? end.data.captured : '0',
+    released: end?.data.released ?? (timedOut ? placed.amount : '0'),
+    allocations: placed.allocations.map(({ grantId, amount }) => ({ grantId, amount })),
+    onShortage: placed.onShortage,
+    balanceAfter: (end?.data ?? placed).balanceAfter,
+    heldAfter: (end?.data ?? placed).heldAfter,
+    moreConsumptionId: end?.type === 'HoldCaptured' ? (end.data.moreConsumptionId ?? null) : null,
+    effectiveAt: placed.effectiveAt,
+    expiresAt: placed.expiresAt ?? null,
+    reference: placed.reference ?? null,
+    context: placed.context ?? null,
+    createdAt: placed.placedAt,
+  };
+}
+export type HoldAnswer = ReturnType<typeof holdAnswer>;
+
+function holdStatus(
+  end:
+    { readonly type: 'HoldCaptured' } | { readonly type: 'HoldReleased'; readonly data: HoldReleased } | null,
+  timedOut: boolean,
+): HoldStatus {
+  if (end?.type === 'HoldCaptured') return 'captured';
+  if (end) return end.data.cause === 'timed_out' ? 'expired' : 'released';
+  return timedOut ? 'expired' : 'held';
+}
+
+/** A reversal as the API shows it. */
+export const reversalAnswer = (customerId: string, data: ConsumptionReversed) => ({
+  id: data.reversalId,
+  customerId,
+  consumptionId: data.consumptionId,
+  unit: data.unit,
+  amount: data.amount,
+  uncovered: data.uncovered,
+  debt: data.debt,
+  allocations: data.allocations.map((part) => ({ ...part, forfeited: part.forfeited ?? null })),
+  reversedTotal: data.reversedTotal,
+  balanceAfter: data.balanceAfter,
+  debtAfter: data.debtAfter,
+  reason: data.reason,
+  createdAt: data.reversedAt,
+});
+export type ReversalAnswer = ReturnType<typeof reversalAnswer>;
+
+/** How far a series has come. */
+export interface SeriesProgress {
+  readonly status: 'active' | 'paused' | 'cancelled';
+  readonly occurrence: number;
+  readonly lastAt: string;
+  readonly nextAt: string | null;
+}
+
+/** A renewal series as the API shows it; one whose rule has no occurrence left has ended. */
+export const seriesAnswer = (customerId: string, begun: RenewalBegun, progress: SeriesProgress) => ({
+  id: begun.seriesId,
+  customerId,
+  creditDefinitionId: begun.template.definitionId ?? null,
+  unit: begun.unit,
+  status:
+    progress.status === 'active' && begun.rule !== undefined && progress.nextAt === null
+      ? ('ended' as const)
+      : progress.status,
+  renewOnBilling: begun.rule === undefined,
+  refillRrule: begun.rule ?? null,
+  timezone: begun.zone,
+  anchor: begun.anchor,
+  refillAmount: begun.template.amount,
+  lifetime: begun.lifetime,
+  rollover: begun.rollover,
+  occurrence: progress.occurrence,
+  lastRenewalAt: progress.lastAt,
+  nextRenewalAt: progress.status === 'active' ? progress.nextAt : null,
+  createdAt: begun.begunAt,
+});
+export type SeriesAnswer = ReturnType<typeof seriesAnswer>;
 
 /** The consumption among a command's events, if it made one. */
 export const consumptionAmong = (events: readonly CreditEvent[]) =>

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { accountAsOf, unitOf, type CreditEvent } from '#libs/credits';
 import { HOUR } from '#libs/kernel';
-import { histories } from '../../test/support/arbitraries.js';
+import { lives } from '../../test/support/arbitraries.js';
 import { fold, play, settleAt } from '../../test/support/credit-history.js';
 
 const logOf = (turns: ReturnType<typeof play>): readonly CreditEvent[] =>
@@ -12,16 +12,23 @@ describe('an account as of an instant', () => {
   test('is the folded state once every recorded fact has taken effect', () => {
     let seen = 0;
     fc.assert(
-      fc.property(histories(), (steps) => {
+      fc.property(lives(), (steps) => {
         const turns = play(steps);
         const log = logOf(turns);
         const at = turns.at(-1)!.now + 48 * HOUR; // usage lies at most 24 hours ahead
         const state = fold(settleAt(fold(log), at), fold(log));
         for (const one of accountAsOf(log, at)) {
           const account = unitOf(state, one.unit);
-          const active = account.grants.filter(({ effectiveAt }) => effectiveAt <= at);
+          const active = account.grants.filter(
+            ({ effectiveAt, remaining }) => effectiveAt <= at && remaining > 0n,
+          );
           const sum = active.reduce((total, { remaining }) => total + remaining, 0n);
-          expect(one).toMatchObject({ ledger: sum, debt: account.debt, scheduled: account.balance - sum });
+          expect(one).toMatchObject({
+            ledger: sum + account.held,
+            held: account.held,
+            debt: account.debt,
+            scheduled: account.balance - sum,
+          });
           expect(one.grants).toBe(active.length);
           if (sum > 0n) seen++;
         }

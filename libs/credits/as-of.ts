@@ -1,13 +1,17 @@
-import { readAmount, readInstant, type Amount, type Instant } from '#libs/kernel';
-import { evolve, initialAccount } from './account.js';
-import { dueFacts } from './decide.js';
+import { readInstant, type Amount, type Instant } from '#libs/kernel';
+import { initialAccount } from './account.js';
+import { allDue } from './due.js';
 import type { CreditEvent } from './events.js';
+import { evolve } from './evolve.js';
+import { movementsOf } from './movements.js';
 
 /** One unit of an account as it stood at an instant. */
 export interface UnitAsOf {
   readonly unit: string;
-  /** What remained on the grants that were active. */
+  /** What remained on the grants that were active, and what was held. */
   readonly ledger: Amount;
+  /** Set aside by holds that were open. */
+  readonly held: Amount;
   readonly debt: Amount;
   /** What was not effective yet. */
   readonly scheduled: Amount;
@@ -19,8 +23,8 @@ export interface UnitAsOf {
 
 interface GrantAsOf {
   readonly unit: string;
-  readonly effectiveAt: Instant;
-  readonly expiresAt: Instant;
+  effectiveAt: Instant;
+  expiresAt: Instant;
   remaining: Amount;
 }
 
@@ -29,35 +33,49 @@ interface GrantAsOf {
  * recorded, and a grant in `[effectiveAt, expiresAt)`. More facts recorded later change nothing of what these tell.
  */
 export function accountAsOf(known: readonly CreditEvent[], at: Instant): readonly UnitAsOf[] {
-  const facts = [...known, ...dueFacts(known.reduce(evolve, initialAccount), at)];
+  const facts = [...known, ...allDue(known.reduce(evolve, initialAccount), at)];
   const grants = new Map<string, GrantAsOf>();
   const debts = new Map<string, Amount>();
-  const take = (grantId: string, amount: string): void => {
-    grants.get(grantId)!.remaining -= readAmount(amount);
+  const holds = new Map<string, Amount>();
+  const add = (sums: Map<string, Amount>, unit: string, amount: Amount): void =>
+    void sums.set(unit, (sums.get(unit) ?? 0n) + amount);
+  const over = (grantId: string, ended: string): void => {
+    const grant = grants.get(grantId)!;
+    if (readInstant(ended) <= at) grant.expiresAt = Math.min(grant.expiresAt, readInstant(ended));
   };
-  const owe = (unit: string, amount: Amount): void => void debts.set(unit, (debts.get(unit) ?? 0n) + amount);
-  for (const { type, data } of facts) {
+  for (const fact of facts) {
+    const { type, data } = fact;
     if (type === 'GrantIssued')
-      grants.set(data.grantId, {
-        unit: data.unit,
-        effectiveAt: readInstant(data.effectiveAt),
-        expiresAt: data.expiresAt === undefined ? Infinity : readInstant(data.expiresAt),
-        remaining: readAmount(data.amount),
-      });
-    else if (type === 'CreditsConsumed' && readInstant(data.effectiveAt) <= at) {
-      for (const { grantId, amount } of data.allocations) take(grantId, amount);
-      owe(data.unit, readAmount(data.debt));
-    } else if (type === 'DebtSettled' && readInstant(data.settledAt) <= at) {
-      take(data.grantId, data.amount);
-      owe(data.unit, -readAmount(data.amount));
-    } else if (type === 'GrantVoided' && readInstant(data.voidedAt) <= at) take(data.grantId, data.amount);
-    else if (type === 'GrantExpired' && readInstant(data.expiredAt) <= at) take(data.grantId, data.amount);
+      grants.set(data.grantId, { unit: data.unit, ...windowOf(data), remaining: 0n });
+    else if (type === 'GrantAmended' && readInstant(data.amendedAt) <= at)
+      Object.assign(grants.get(data.grantId)!, windowOf(data));
+    else if (type === 'GrantExpired') over(data.grantId, data.expiredAt);
+    else if (type === 'GrantVoided') over(data.grantId, data.voidedAt);
+    for (const { kind, grantId, unit, amount, at: counts } of movementsOf(fact)) {
+      if (counts > at && type !== 'GrantIssued') continue;
+      if (grantId !== null) grants.get(grantId)!.remaining += amount;
+      if (grantId === null || kind === 'settlement')
+        add(debts, unit, kind === 'settlement' ? amount : -amount);
+      if (kind === 'hold' || kind === 'release') add(holds, unit, -amount);
+    }
   }
-  const units = [...new Set([...grants.values()].map(({ unit }) => unit).concat([...debts.keys()]))].sort();
-  return units.map((unit) => unitAsOf(unit, [...grants.values()], debts.get(unit) ?? 0n, at));
+  const all = [...grants.values()];
+  const units = [...new Set([...all.map(({ unit }) => unit), ...debts.keys()])].sort();
+  return units.map((unit) => unitAsOf(unit, all, holds.get(unit) ?? 0n, debts.get(unit) ?? 0n, at));
 }
 
-function unitAsOf(unit: string, all: readonly GrantAsOf[], debt: Amount, at: Instant): UnitAsOf {
+const windowOf = (data: { readonly effectiveAt: string; readonly expiresAt?: string }) => ({
+  effectiveAt: readInstant(data.effectiveAt),
+  expiresAt: data.expiresAt === undefined ? Infinity : readInstant(data.expiresAt),
+});
+
+function unitAsOf(
+  unit: string,
+  all: readonly GrantAsOf[],
+  held: Amount,
+  debt: Amount,
+  at: Instant,
+): UnitAsOf {
   const sum = (some: readonly GrantAsOf[]): Amount =>
     some.reduce((total, { remaining }) => total + remaining, 0n);
   const ours = all.filter((grant) => grant.unit === unit && grant.remaining > 0n);
@@ -65,7 +83,8 @@ function unitAsOf(unit: string, all: readonly GrantAsOf[], debt: Amount, at: Ins
   const ends = Math.min(...active.map(({ expiresAt }) => expiresAt));
   return {
     unit,
-    ledger: sum(active),
+    ledger: sum(active) + held,
+    held,
     debt,
     scheduled: sum(ours.filter(({ effectiveAt }) => effectiveAt > at)),
     nextExpiry: Number.isFinite(ends)

@@ -33,7 +33,7 @@ export function burnDown(
   let wanted = amount;
   let availableAfter = 0n;
   for (const grant of account.grants) {
-    const pays = wanted > 0n && grant.effectiveAt <= at && at < grant.expiresAt;
+    const pays = wanted > 0n && grant.remaining > 0n && grant.effectiveAt <= at && at < grant.expiresAt;
     const counts = grant.effectiveAt <= now && now < grant.expiresAt;
     if ((!pays && !counts) || !admits(grant.applicability, usage)) continue;
     const part = pays ? minAmount(wanted, grant.remaining) : 0n;

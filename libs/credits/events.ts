@@ -1,5 +1,35 @@
-import type { StoredAmount, StoredId, StoredInstant, StoredSignedAmount } from '#libs/kernel';
-import type { Applicability, UsageContext } from './applicability.js';
+import type { StoredId } from '#libs/kernel';
+import type {
+  GrantActivated,
+  GrantAdjusted,
+  GrantAmended,
+  GrantEdited,
+  GrantExpired,
+  GrantIssued,
+  GrantVoided,
+} from './grant-events.js';
+import type { HoldCaptured, HoldPlaced, HoldRefused, HoldReleased } from './hold-events.js';
+import type {
+  BalanceCarried,
+  GrantRenewed,
+  RenewalAmended,
+  RenewalBegun,
+  RenewalCancelled,
+  RenewalPaused,
+  RenewalResumed,
+} from './renewal-events.js';
+import type {
+  ConsumptionRefused,
+  ConsumptionReversed,
+  CreditsConsumed,
+  DebtSettled,
+  UsageRecorded,
+} from './usage-events.js';
+
+export * from './grant-events.js';
+export * from './hold-events.js';
+export * from './renewal-events.js';
+export * from './usage-events.js';
 
 /**
  * The facts of a credit account, as they are stored: JSON primitives only, amounts as canonical decimal strings,
@@ -14,208 +44,58 @@ export type CreditEvent =
   | { readonly type: 'DebtSettled'; readonly data: DebtSettled }
   | { readonly type: 'GrantExpired'; readonly data: GrantExpired }
   | { readonly type: 'GrantVoided'; readonly data: GrantVoided }
+  | { readonly type: 'GrantAmended'; readonly data: GrantAmended }
+  | { readonly type: 'GrantAdjusted'; readonly data: GrantAdjusted }
+  | { readonly type: 'GrantEdited'; readonly data: GrantEdited }
+  | { readonly type: 'HoldPlaced'; readonly data: HoldPlaced }
+  | { readonly type: 'HoldRefused'; readonly data: HoldRefused }
+  | { readonly type: 'HoldCaptured'; readonly data: HoldCaptured }
+  | { readonly type: 'HoldReleased'; readonly data: HoldReleased }
+  | { readonly type: 'ConsumptionReversed'; readonly data: ConsumptionReversed }
+  | { readonly type: 'RenewalBegun'; readonly data: RenewalBegun }
+  | { readonly type: 'GrantRenewed'; readonly data: GrantRenewed }
+  | { readonly type: 'BalanceCarried'; readonly data: BalanceCarried }
+  | { readonly type: 'RenewalAmended'; readonly data: RenewalAmended }
+  | { readonly type: 'RenewalPaused'; readonly data: RenewalPaused }
+  | { readonly type: 'RenewalResumed'; readonly data: RenewalResumed }
+  | { readonly type: 'RenewalCancelled'; readonly data: RenewalCancelled }
   | { readonly type: 'CommandRefused'; readonly data: CommandRefused };
 
 export type CreditEventType = CreditEvent['type'];
 
-export type ShortagePolicy = 'refuse' | 'partial' | 'overage' | 'pending';
-export type GrantCategory = 'paid' | 'promotional';
-/** What a balance is, before priority counts: rollovers burn before prepaid, postpaid last. */
-export type BalanceKind = 'rollover' | 'prepaid' | 'postpaid';
-/** Scope of the monetary definition a grant came from: the steps of the waterfall. */
-export type GrantScope = 'component' | 'price' | 'plan' | 'merchant';
-
-/** An award in one unit, with everything that was configured when it was issued. */
-export interface GrantIssued {
-  readonly grantId: StoredId;
-  /** Shared by the segments of one access schedule. */
-  readonly parentId?: StoredId;
-  /** Code of the unit that the amounts count. */
-  readonly unit: string;
-  /** What may be drawn in all; above zero. */
-  readonly amount: StoredAmount;
-  /** First instant at which the grant may be drawn. */
-  readonly effectiveAt: StoredInstant;
-  /** First instant at which it may not; absent: never. */
-  readonly expiresAt?: StoredInstant;
-  /** 0 to 100; lower burns first. */
-  readonly priority: number;
-  /** Whether it was paid for. */
-  readonly category: GrantCategory;
-  /** Why it was given, such as `manual`, `plan` or `topup`. */
-  readonly source: string;
-  readonly kind: BalanceKind;
-  readonly scope: GrantScope;
-  /** Paid / granted, a decimal string; 0 is free. */
-  readonly costBasis: StoredAmount;
-  readonly applicability?: Applicability;
-  /** The credit definition it was made from. */
-  readonly definitionId?: StoredId;
-  /** What the definition was linked to. */
-  readonly links?: GrantLinks;
-  /** Whether it counts usage or money. */
-  readonly applicationType?: 'usage' | 'monetary';
-  readonly name?: string;
-  readonly description?: string;
-  /** Whether the invoice shows it. */
-  readonly billingVisible?: boolean;
-  /** The caller's own reference, such as an order number. */
-  readonly referenceCode?: string;
-  readonly notes?: string;
-  readonly metadata?: Readonly<Record<string, string>>;
-  /** No other grant of the account has it, ever. */
-  readonly uniquenessKey?: string;
-  /** When it was recorded. */
-  readonly issuedAt: StoredInstant;
-  /** Sum of what remains on all open grants of the unit, scheduled ones included, after this grant. */
-  readonly balanceAfter: StoredAmount;
-}
-
-/** Ids of the catalogue as the definition named them. */
-export interface GrantLinks {
-  readonly planId?: StoredId;
-  readonly featureId?: StoredId;
-  readonly featureSlug?: string;
-  readonly priceId?: StoredId;
-  readonly priceComponentId?: StoredId;
-}
-
-/** A scheduled grant has become effective. */
-export interface GrantActivated {
-  readonly grantId: StoredId;
-  readonly unit: string;
-  /** The instant the grant became effective, not the one at which that was recorded. */
-  readonly activatedAt: StoredInstant;
-}
-
-/** One part of a consumption: what one grant gave. */
-export interface StoredAllocation {
-  readonly grantId: StoredId;
-  /** What was drawn from it. */
-  readonly amount: StoredAmount;
-  /** What it has left. */
-  readonly remainingAfter: StoredAmount;
-}
-
-/** The usage event behind a consumption. */
-export interface StoredUsage {
-  readonly eventId: StoredId;
-  /** What was reported; it says which meter counts. */
-  readonly eventName: string;
-  readonly meterId: StoredId;
-  /** The number that was reported. */
-  readonly value?: StoredSignedAmount;
-  /** The text that was reported, where the meter looks at texts. */
-  readonly text?: string;
-  readonly idempotencyKey?: string;
-  readonly properties?: Readonly<Record<string, unknown>>;
-}
-
-interface Consumption {
-  readonly consumptionId: StoredId;
-  readonly unit: string;
-  /** What the usage costs in the unit. */
-  readonly requested: StoredAmount;
-  /** What was to happen if credit was short. */
-  readonly onShortage: ShortagePolicy;
-  /** The usage's own time: grants effective then may pay. */
-  readonly effectiveAt: StoredInstant;
-  readonly context?: UsageContext;
-  readonly usage?: StoredUsage;
-  /** Set when requested = quantity x rate. */
-  readonly rating?: {
-    readonly quantity: StoredAmount;
-    readonly rate: StoredAmount;
-    readonly rounding?: 'half_up';
-  };
-  /** The caller's own reference. */
-  readonly reference?: string;
-}
-
-/** Usage drew credit: requested = sum of allocations + shortfall; debt is the part of the shortfall that is owed. */
-export interface CreditsConsumed extends Consumption {
-  /** Which grants paid, in the order of drawdown. */
-  readonly allocations: readonly StoredAllocation[];
-  /** Sum of the allocations. */
-  readonly consumed: StoredAmount;
-  /** What no grant could pay. */
-  readonly shortfall: StoredAmount;
-  /** The part of the shortfall that is owed from now on. */
-  readonly debt: StoredAmount;
-  /** What remains on all open grants of the unit. */
-  readonly balanceAfter: StoredAmount;
-  /** What is owed in the unit, all in all. */
-  readonly debtAfter: StoredAmount;
-  /** What usage of the same kind could draw at the time of recording, after this. */
-  readonly availableAfter: StoredAmount;
-}
-
-/** Usage that nothing paid for; the key it came with stays refused. */
-export interface ConsumptionRefused extends Consumption {
-  readonly reason: 'insufficient_credit' | 'debt_limit';
-  /** What it could have drawn. */
-  readonly available: StoredAmount;
-  /** The most that may be owed. */
-  readonly debtLimit?: StoredAmount;
-}
-
-/** Usage that is measured and draws nothing. */
-export interface UsageRecorded {
-  readonly usage: StoredUsage;
-  readonly effectiveAt: StoredInstant;
-}
-
-/** A grant pays what is owed, oldest debt first, as far as it could have paid that usage. */
-export interface DebtSettled {
-  readonly grantId: StoredId;
-  readonly unit: string;
-  /** What was paid. */
-  readonly amount: StoredAmount;
-  /** Which consumptions it was owed for. */
-  readonly settlements: readonly { readonly consumptionId: StoredId; readonly amount: StoredAmount }[];
-  /** What the grant has left. */
-  readonly remainingAfter: StoredAmount;
-  /** What remains on all open grants of the unit. */
-  readonly balanceAfter: StoredAmount;
-  /** What is still owed in the unit. */
-  readonly debtAfter: StoredAmount;
-  readonly settledAt: StoredInstant;
-}
-
-/** Why a grant ended with something left. */
-export type ExpiryCause = 'ended';
-
-/** Breakage: exactly what remained when the grant ended. Version 1 had no `cause`. */
-export interface GrantExpired {
-  /** `ended`: it reached the end it was issued with. */
-  readonly cause: ExpiryCause;
-  readonly grantId: StoredId;
-  readonly unit: string;
-  /** What is lost. */
-  readonly amount: StoredAmount;
-  /** What remains on all open grants of the unit. */
-  readonly balanceAfter: StoredAmount;
-  /** The instant the grant ended, not the one at which that was recorded. */
-  readonly expiredAt: StoredInstant;
-}
-
-/** What remained is removed from now on; what was drawn before stays. */
-export interface GrantVoided {
-  readonly grantId: StoredId;
-  readonly unit: string;
-  /** What is removed. */
-  readonly amount: StoredAmount;
-  /** What remains on all open grants of the unit. */
-  readonly balanceAfter: StoredAmount;
-  readonly voidedAt: StoredInstant;
-  readonly notes?: string;
-}
-
-/** A command on a grant that its state does not allow. It stays refused under its key. */
+/** A command that its subject's state does not allow. It stays refused under its key. Names what it was about. */
 export interface CommandRefused {
-  readonly command: 'IssueGrants' | 'RevokeGrant';
-  readonly code: 'grant_not_active' | 'uniqueness_key_used';
-  /** The reason, for people. */
+  readonly command:
+    | 'IssueGrants'
+    | 'RevokeGrant'
+    | 'ExpireGrant'
+    | 'AmendGrant'
+    | 'AdjustGrant'
+    | 'EditGrant'
+    | 'CaptureHold'
+    | 'ReleaseHold'
+    | 'ReverseConsumption'
+    | 'CorrectUsage'
+    | 'BeginRenewal'
+    | 'RenewBilling'
+    | 'AmendRenewal'
+    | 'PauseRenewal'
+    | 'ResumeRenewal'
+    | 'CancelRenewal';
+  readonly code: RefusalCode;
   readonly detail: string;
-  readonly grantId: StoredId;
+  readonly grantId?: StoredId;
+  readonly holdId?: StoredId;
+  readonly consumptionId?: StoredId;
+  readonly seriesId?: StoredId;
 }
+
+export type RefusalCode =
+  | 'grant_not_active'
+  | 'uniqueness_key_used'
+  | 'amount_in_use'
+  | 'window_in_use'
+  | 'hold_not_open'
+  | 'hold_exceeded'
+  | 'consumption_exceeded'
+  | 'renewal_not_active';

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { creditAccount, dueFacts, snapshotOf, stateFromSnapshot, type AccountState } from '#libs/credits';
 import { canonicalJson, HOUR, type Json } from '#libs/kernel';
-import { histories } from '../../test/support/arbitraries.js';
+import { lives } from '../../test/support/arbitraries.js';
 import { fold, play, settleAt } from '../../test/support/credit-history.js';
 
 const stored = (state: AccountState): unknown => JSON.parse(JSON.stringify(snapshotOf(state)));
@@ -12,7 +12,7 @@ const logOf = (turns: ReturnType<typeof play>) =>
 describe('a fold', () => {
   test('may stop at any fact and go on from there, from memory or from a snapshot', () => {
     fc.assert(
-      fc.property(histories(), fc.nat(), (steps, cutAt) => {
+      fc.property(lives(), fc.nat(), (steps, cutAt) => {
         const turns = play(steps);
         const log = logOf(turns);
         const cut = cutAt % (log.length + 1);
@@ -31,7 +31,7 @@ describe('a fold', () => {
 
   test('decides the same from a snapshot taken before any command', () => {
     fc.assert(
-      fc.property(histories(15), (steps) => {
+      fc.property(lives(15), (steps) => {
         for (const { before, command, events, problem, now } of play(steps)) {
           const revived = stateFromSnapshot(stored(before));
           if (problem === null) expect(creditAccount.decide(command, revived)).toEqual(events);
@@ -44,7 +44,7 @@ describe('a fold', () => {
 
   test('is the same of facts that were stored as canonical JSON and read back', () => {
     fc.assert(
-      fc.property(histories(), (steps) => {
+      fc.property(lives(), (steps) => {
         const log = logOf(play(steps));
         const text = canonicalJson(log as unknown as Json);
         expect(JSON.parse(text)).toEqual(log);
@@ -56,7 +56,7 @@ describe('a fold', () => {
 
   test('never changes a state it was given', () => {
     fc.assert(
-      fc.property(histories(15), (steps) => {
+      fc.property(lives(15), (steps) => {
         const turns = play(steps);
         const log = logOf(turns);
         const states = log.map((_, index) => fold(log.slice(0, index)));
@@ -72,7 +72,7 @@ describe('a fold', () => {
 describe('settling', () => {
   test('a second time finds nothing', () => {
     fc.assert(
-      fc.property(histories(), fc.integer({ min: 0, max: 80 }), (steps, hours) => {
+      fc.property(lives(), fc.integer({ min: 0, max: 80 }), (steps, hours) => {
         const { after, now } = play(steps).at(-1)!;
         const later = now + hours * HOUR;
         const settled = fold(dueFacts(after, later), after);
@@ -87,7 +87,7 @@ describe('settling', () => {
     let split = 0;
     fc.assert(
       fc.property(
-        histories(),
+        lives(),
         fc.integer({ min: 0, max: 40 }),
         fc.integer({ min: 0, max: 40 }),
         (steps, first, second) => {
@@ -107,7 +107,7 @@ describe('settling', () => {
   test('with a grace ends no grant before its end plus the grace', () => {
     fc.assert(
       fc.property(
-        histories(),
+        lives(),
         fc.integer({ min: 0, max: 40 }),
         fc.integer({ min: 0, max: 20 }),
         (steps, hours, grace) => {

@@ -28,8 +28,8 @@ describe('a grant that ends on day 4', () => {
           data: {
             grantId: 'g1',
             unit: 'calls',
-            cause: 'ended',
             amount: '2.5',
+            cause: 'ended',
             balanceAfter: '5',
             expiredAt: onDay(4),
           },

@@ -2,82 +2,141 @@ import { formatAmount, readAmount } from '#libs/kernel';
 import {
   initialAccount,
   nextDueOf,
+  timersDueOf,
   type AccountState,
   type Debt,
   type EndedGrant,
   type Grant,
+  type Hold,
+  type Series,
   type UnitAccount,
 } from './account.js';
 
 /** A snapshot with another version is ignored: the state is folded from the log instead. */
-export const ACCOUNT_SNAPSHOT_VERSION = 1;
+export const ACCOUNT_SNAPSHOT_VERSION = 2;
 
-/** Amounts become decimal strings, the end of a grant that never ends becomes null: what JSON can carry. */
+/** Amounts become decimal strings, what never comes becomes null: what JSON can carry. */
 export function snapshotOf(state: AccountState): unknown {
   return {
     revision: state.revision,
     units: [...state.units].map(([unit, { grants, debts }]) => [
       unit,
-      grants.map(({ amount, remaining, expiresAt, narrowness, ...rest }) => ({
-        ...rest,
-        amount: formatAmount(amount),
-        remaining: formatAmount(remaining),
-        expiresAt: finiteOrNull(expiresAt),
-        narrowness: narrowness.map(finiteOrNull),
-      })),
+      grants.map(storedGrant),
       debts.map((debt) => ({ ...debt, amount: formatAmount(debt.amount) })),
     ]),
-    ended: [...state.ended],
+    ended: [...state.ended].map(([id, { grant, ...end }]) => [
+      id,
+      grant ? { ...end, grant: storedGrant(grant) } : end,
+    ]),
     uniquenessKeys: [...state.uniquenessKeys],
+    holds: [...state.holds.values()].map(({ parts, amount, expiresAt, ...rest }) => ({
+      ...rest,
+      parts: parts.map((part) => ({ ...part, amount: formatAmount(part.amount) })),
+      amount: formatAmount(amount),
+      expiresAt: finiteOrNull(expiresAt),
+    })),
+    reversed: [...state.reversed].map(([id, amount]) => [id, formatAmount(amount)]),
+    series: [...state.series.values()].map((one) => ({ ...one, nextAt: finiteOrNull(one.nextAt) })),
   };
 }
 
-type Stored<T> = Omit<T, 'amount' | 'remaining' | 'expiresAt' | 'narrowness'>;
+const storedGrant = ({ amount, adjusted, remaining, held, expiresAt, narrowness, ...rest }: Grant) => ({
+  ...rest,
+  amount: formatAmount(amount),
+  adjusted: formatAmount(adjusted),
+  remaining: formatAmount(remaining),
+  held: formatAmount(held),
+  expiresAt: finiteOrNull(expiresAt),
+  narrowness: narrowness.map(finiteOrNull),
+});
+
+type StoredGrant = Omit<Grant, keyof ReturnType<typeof amountsOf> | 'expiresAt' | 'narrowness'> &
+  Record<keyof ReturnType<typeof amountsOf>, string> & {
+    readonly expiresAt: number | null;
+    readonly narrowness: readonly (number | null)[];
+  };
+
+const amountsOf = (grant: Record<'amount' | 'adjusted' | 'remaining' | 'held', string>) => ({
+  amount: readAmount(grant.amount),
+  adjusted: readAmount(grant.adjusted),
+  remaining: readAmount(grant.remaining),
+  held: readAmount(grant.held),
+});
+
 interface StoredState {
   readonly revision: number;
   readonly units: readonly [
     string,
-    readonly (Stored<Grant> & {
-      readonly amount: string;
-      readonly remaining: string;
-      readonly expiresAt: number | null;
-      readonly narrowness: readonly (number | null)[];
-    })[],
+    readonly StoredGrant[],
     readonly (Omit<Debt, 'amount'> & { readonly amount: string })[],
   ][];
-  readonly ended: readonly [string, EndedGrant][];
+  readonly ended: readonly [string, Omit<EndedGrant, 'grant'> & { readonly grant?: StoredGrant }][];
   readonly uniquenessKeys: readonly [string, string][];
+  readonly holds: readonly (Omit<Hold, 'parts' | 'amount' | 'expiresAt'> & {
+    readonly parts: readonly { readonly grantId: string; readonly amount: string }[];
+    readonly amount: string;
+    readonly expiresAt: number | null;
+  })[];
+  readonly reversed: readonly [string, string][];
+  readonly series: readonly (Omit<Series, 'nextAt'> & { readonly nextAt: number | null })[];
 }
 
 /** Inverse of {@link snapshotOf}. */
 export function stateFromSnapshot(stored: unknown): AccountState {
-  const { revision, units, ended, uniquenessKeys } = stored as StoredState;
-  const accounts = new Map(units.map(([unit, grants, debts]) => [unit, unitFrom(grants, debts)]));
+  const { revision, units, ended, uniquenessKeys, ...rest } = stored as StoredState;
+  const holds = new Map(
+    rest.holds.map((hold) => [
+      hold.id,
+      {
+        ...hold,
+        parts: hold.parts.map((part) => ({ ...part, amount: readAmount(part.amount) })),
+        amount: readAmount(hold.amount),
+        expiresAt: hold.expiresAt ?? Infinity,
+      },
+    ]),
+  );
+  const series = new Map(rest.series.map((one) => [one.id, { ...one, nextAt: one.nextAt ?? Infinity }]));
+  const accounts = new Map(
+    units.map(([unit, grants, debts]) => [unit, unitFrom(grants, debts, heldIn(unit, holds))]),
+  );
+  const timersDue = timersDueOf({ holds, series });
   return {
     ...initialAccount,
     revision,
     units: accounts,
-    ended: new Map(ended),
+    ended: new Map(
+      ended.map(([id, { grant, ...end }]) => [id, grant ? { ...end, grant: grantFromStored(grant) } : end]),
+    ),
     uniquenessKeys: new Map(uniquenessKeys),
-    nextDue: Math.min(Infinity, ...[...accounts.values()].map(({ nextDue }) => nextDue)),
+    holds,
+    reversed: new Map(rest.reversed.map(([id, amount]) => [id, readAmount(amount)])),
+    series,
+    timersDue,
+    nextDue: Math.min(timersDue, ...[...accounts.values()].map(({ nextDue }) => nextDue)),
   };
 }
+
+const heldIn = (unit: string, holds: ReadonlyMap<string, Hold>): bigint =>
+  [...holds.values()].reduce((sum, hold) => (hold.unit === unit ? sum + hold.amount : sum), 0n);
+
+const grantFromStored = (grant: StoredGrant): Grant => ({
+  ...grant,
+  ...amountsOf(grant),
+  expiresAt: grant.expiresAt ?? Infinity,
+  narrowness: grant.narrowness.map((count) => count ?? Infinity) as unknown as Grant['narrowness'],
+});
 
 function unitFrom(
   stored: StoredState['units'][number][1],
   owed: StoredState['units'][number][2],
+  held: bigint,
 ): UnitAccount {
-  const grants = stored.map((grant): Grant => ({
-    ...grant,
-    amount: readAmount(grant.amount),
-    remaining: readAmount(grant.remaining),
-    expiresAt: grant.expiresAt ?? Infinity,
-    narrowness: grant.narrowness.map((count) => count ?? Infinity) as unknown as Grant['narrowness'],
-  }));
+  const grants = stored.map(grantFromStored);
   const debts = owed.map((debt): Debt => ({ ...debt, amount: readAmount(debt.amount) }));
   return {
     grants,
     balance: grants.reduce((sum, { remaining }) => sum + remaining, 0n),
+    held,
     debts,
     debt: debts.reduce((sum, { amount }) => sum + amount, 0n),
     nextDue: nextDueOf(grants),

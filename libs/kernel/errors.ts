@@ -92,6 +92,37 @@ export const ERRORS = {
     title: 'The grant is not active',
     advice: 'Only an active or scheduled grant with something left can be revoked.',
   },
+  amount_in_use: {
+    status: 409,
+    title: 'More of the grant is drawn or held',
+    advice: 'A grant cannot be lowered below what was drawn and is held.',
+  },
+  window_in_use: {
+    status: 409,
+    title: 'The grant cannot have this window',
+    advice:
+      'The start moves only before it and before any use; the end lies after now, the start and all use.',
+  },
+  hold_not_open: {
+    status: 409,
+    title: 'The hold is over',
+    advice: 'A hold is captured, released or timed out once.',
+  },
+  hold_exceeded: {
+    status: 409,
+    title: 'Less is held',
+    advice: 'Capture at most what is held, or allow more.',
+  },
+  consumption_exceeded: {
+    status: 409,
+    title: 'Less is left to be taken back',
+    advice: 'All reversals of a consumption together are at most the consumption.',
+  },
+  renewal_not_active: {
+    status: 409,
+    title: 'The series does not allow this now',
+    advice: 'Check whether it is active, paused or cancelled, and what it renews by.',
+  },
   // 413, 415
   body_too_large: { status: 413, title: 'The body is over 1 MiB', advice: 'Send less in one request.' },
   unsupported_media_type: {

@@ -22,7 +22,8 @@ export type StoredSignedAmount = string;
 export type StoredInstant = string;
 
 /**
- * The id of an object. Segments of an access schedule carry their number behind a tilde.
- * @pattern ^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}(~\d{1,3})?$
+ * The id of an object. What follows from another object carries its number behind a tilde: segments of an access schedule,
+ * renewals and carried balances of a series.
+ * @pattern ^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}(~carried)?(~\d{1,9})*$
  */
 export type StoredId = string;

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { Applicability, ShortagePolicy, UsageContext } from '#libs/credits';
+import type { Applicability, RolloverPolicy, ShortagePolicy, UsageContext } from '#libs/credits';
 
 /** Small worlds: few names, short times, so that things meet. */
 
@@ -120,11 +120,103 @@ const settleStep = fc.record({
   back: fc.oneof(oneOf(0), fc.integer({ min: 0, max: 12 })),
 });
 
+const grantStep = fc.record({
+  do: oneOf(
+    'expire' as const,
+    'amend' as const,
+    'adjust' as const,
+    'adjust' as const,
+    'reprioritise' as const,
+  ),
+  wait: fc.integer({ min: 0, max: 4 }),
+  which: fc.nat({ max: 5 }),
+  amount: fc.oneof(
+    amounts,
+    fc.bigInt(-30n, -1n).map((whole) => whole * 10n ** 12n),
+  ),
+  /** Hours from now to a new start and a new end; null: no end. */
+  start: maybe(fc.integer({ min: -3, max: 20 }), 4),
+  end: maybe(fc.option(fc.integer({ min: -2, max: 40 })), 2),
+});
+
+const holdStep = fc.record({
+  do: fc.constant('hold' as const),
+  wait: fc.integer({ min: 0, max: 4 }),
+  unit: oneOf(...UNITS),
+  amount: amounts,
+  partly: fc.boolean(),
+  time: fc.oneof(oneOf(0, 0), fc.integer({ min: -10, max: 20 })),
+  lasts: maybe(fc.integer({ min: 1, max: 30 }), 2),
+  context: fc.oneof(contexts, fc.constant({})),
+});
+
+const endHoldStep = fc.record({
+  do: oneOf('capture' as const, 'capture' as const, 'release' as const),
+  wait: fc.integer({ min: 0, max: 8 }),
+  which: fc.nat({ max: 3 }),
+  /** Percent of what was held; null: all of it. */
+  percent: fc.option(oneOf(0n, 30n, 100n, 140n)),
+  more: maybe(oneOf<ShortagePolicy>('refuse', 'partial', 'overage', 'pending')),
+});
+
+const reverseStep = fc.record({
+  do: fc.constant('reverse' as const),
+  wait: fc.integer({ min: 0, max: 12 }),
+  which: fc.nat({ max: 3 }),
+  percent: fc.option(oneOf(10n, 50n, 100n, 110n)),
+});
+
+const seriesStep = fc.record({
+  do: fc.constant('begin' as const),
+  wait: fc.integer({ min: 0, max: 6 }),
+  unit: oneOf(...UNITS),
+  amount: amounts,
+  refill: amounts,
+  rule: oneOf('FREQ=DAILY', 'FREQ=DAILY;COUNT=3', 'FREQ=WEEKLY;BYDAY=MO,TH', 'FREQ=MONTHLY', null),
+  zone: oneOf('UTC', 'Europe/Berlin'),
+  lifetime: oneOf<{ days: number } | { periods: number }>(
+    { periods: 1 },
+    { periods: 1 },
+    { periods: 2 },
+    { days: 3 },
+  ),
+  rollover: oneOf<RolloverPolicy>(
+    { kind: 'reset' },
+    { kind: 'carry' },
+    { kind: 'carry', upTo: '7.5' },
+    { kind: 'carry', fraction: '0.5' },
+  ),
+});
+
+const cycleStep = fc.record({
+  do: oneOf<'renew' | 'pause' | 'resume' | 'cancel'>(
+    'renew',
+    'renew',
+    'pause',
+    'pause',
+    'resume',
+    'resume',
+    'cancel',
+  ),
+  wait: fc.integer({ min: 0, max: 40 }),
+  which: oneOf(0, 0, 0, 1),
+  keep: fc.boolean(),
+});
+
 export type IssueStep = typeof issueStep extends fc.Arbitrary<infer Step> ? Step : never;
 export type ConsumeStep = typeof consumeStep extends fc.Arbitrary<infer Step> ? Step : never;
 export type RevokeStep = typeof revokeStep extends fc.Arbitrary<infer Step> ? Step : never;
 export type SettleStep = typeof settleStep extends fc.Arbitrary<infer Step> ? Step : never;
 export type Step = IssueStep | ConsumeStep | RevokeStep | SettleStep;
+type Of<A> = A extends fc.Arbitrary<infer Value> ? Value : never;
+/** Steps of what the plain model does not know. */
+export type LaterStep =
+  | Of<typeof grantStep>
+  | Of<typeof holdStep>
+  | Of<typeof endHoldStep>
+  | Of<typeof reverseStep>
+  | Of<typeof seriesStep>
+  | Of<typeof cycleStep>;
 
 /** What happens to one account, told relative to now and to what is there: each step waits some hours first. */
 export const histories = (maxLength = 25): fc.Arbitrary<Step[]> =>
@@ -134,6 +226,24 @@ export const histories = (maxLength = 25): fc.Arbitrary<Step[]> =>
       { arbitrary: consumeStep, weight: 6 },
       { arbitrary: revokeStep, weight: 1 },
       { arbitrary: settleStep, weight: 2 },
+    ),
+    { minLength: 1, maxLength, size: 'max' },
+  );
+
+/** The same with everything that can happen to an account. */
+export const lives = (maxLength = 25): fc.Arbitrary<(Step | LaterStep)[]> =>
+  fc.array(
+    fc.oneof(
+      { arbitrary: issueStep, weight: 8 },
+      { arbitrary: consumeStep, weight: 10 },
+      { arbitrary: revokeStep, weight: 1 },
+      { arbitrary: settleStep, weight: 2 },
+      { arbitrary: grantStep, weight: 4 },
+      { arbitrary: holdStep, weight: 6 },
+      { arbitrary: endHoldStep, weight: 5 },
+      { arbitrary: reverseStep, weight: 5 },
+      { arbitrary: seriesStep, weight: 4 },
+      { arbitrary: cycleStep, weight: 7 },
     ),
     { minLength: 1, maxLength, size: 'max' },
   );

@@ -98,7 +98,7 @@ export function consumed(
 
 export const expired = (grantId: string, amount: string, on: number, unit = 'calls'): CreditEvent => ({
   type: 'GrantExpired',
-  data: { grantId, unit, amount, balanceAfter: '0', cause: 'ended', expiredAt: onDay(on) },
+  data: { grantId, unit, amount, cause: 'ended', balanceAfter: '0', expiredAt: onDay(on) },
 });
 
 export const voided = (grantId: string, amount: string, on: number, unit = 'calls'): CreditEvent => ({

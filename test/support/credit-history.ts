@@ -10,7 +10,7 @@ import {
   type UsageContext,
 } from '#libs/credits';
 import { HOUR, Problem, type Amount, type Instant } from '#libs/kernel';
-import type { Step } from './arbitraries.js';
+import type { LaterStep, Step } from './arbitraries.js';
 import type { Award, CreditModel, Outcome } from './credit-model.js';
 import { day } from './credit-facts.js';
 
@@ -40,23 +40,175 @@ export const availableTo = (account: UnitAccount, at: Instant, usage: UsageConte
 export const settleAt = (state: AccountState, now: Instant): readonly CreditEvent[] =>
   creditAccount.decide({ type: 'SettleDue', now }, state);
 
+/** What steps refer to by counting back from the last. */
+interface Known {
+  readonly grants: string[];
+  readonly holds: { readonly id: string; readonly amount: Amount }[];
+  readonly series: string[];
+  /** All facts so far. */
+  readonly log: CreditEvent[];
+}
+
 /** Plays a history as the writer of streams does: settle, decide, append. */
-export function play(steps: readonly Step[]): readonly Turn[] {
+export function play(steps: readonly (Step | LaterStep)[]): readonly Turn[] {
   const turns: Turn[] = [];
-  const ids: string[] = [];
+  const known: Known = { grants: [], holds: [], series: [], log: [] };
   let state = creditAccount.initialState;
   let now = day(10);
   for (const step of steps) {
     now += step.wait * HOUR;
-    const command = commandOf(step, now, ids, turns.length);
-    const settled = command.type === 'SettleDue' ? [] : settleAt(state, now);
+    const asked = isLater(step)
+      ? laterCommandOf(step, now, known, turns.length)
+      : commandOf(step, now, known.grants, turns.length);
+    const settled = asked.type === 'SettleDue' ? [] : settleAt(state, now);
     const before = fold(settled, state);
+    known.log.push(...settled);
+    const command = withSettlements(asked, known.log);
     const { events, problem } = attempt(() => creditAccount.decide(command, before));
     state = fold(events, before);
-    for (const event of events) if (event.type === 'GrantIssued') ids.unshift(event.data.grantId);
+    known.log.push(...events);
+    for (const { type, data } of events) {
+      if (type === 'GrantIssued') known.grants.unshift(data.grantId);
+      if (type === 'HoldPlaced') known.holds.unshift({ id: data.holdId, amount: partsOf(data.amount) });
+      if (type === 'RenewalBegun') known.series.unshift(data.seriesId);
+    }
     turns.push({ now, command, settled, before, events, after: state, problem });
   }
   return turns;
+}
+
+const LATER = new Set<string>([
+  ...['expire', 'amend', 'adjust', 'reprioritise', 'hold', 'capture', 'release', 'reverse'],
+  ...['begin', 'renew', 'pause', 'resume', 'cancel'],
+]);
+const isLater = (step: Step | LaterStep): step is LaterStep => LATER.has(step.do);
+
+/** What the handler reads of a consumption when it decides, not when it was asked. */
+function withSettlements(command: CreditCommand, log: readonly CreditEvent[]): CreditCommand {
+  if (command.type !== 'ReverseConsumption') return command;
+  const { event } = command.consumption;
+  const id = event.type === 'HoldCaptured' ? event.data.holdId : event.data.consumptionId;
+  return { ...command, consumption: { event, settlements: settlementsOf(log, id) } };
+}
+
+/** What grants paid for the debt of a consumption. */
+export const settlementsOf = (
+  log: readonly CreditEvent[],
+  consumptionId: string,
+): readonly { readonly grantId: string; readonly amount: string }[] =>
+  log.flatMap(({ type, data }) =>
+    type === 'DebtSettled'
+      ? data.settlements
+          .filter((part) => part.consumptionId === consumptionId)
+          .map(({ amount }) => ({ grantId: data.grantId, amount }))
+      : [],
+  );
+
+const percentOf = (amount: Amount, percent: bigint): Amount => (amount * percent) / 100n;
+
+function laterCommandOf(step: LaterStep, now: Instant, known: Known, turn: number): CreditCommand {
+  const seriesId = 'which' in step ? (known.series[step.which] ?? 'nothing') : `series${turn}`;
+  const later = (hours: number): Instant => now + hours * HOUR;
+  switch (step.do) {
+    case 'expire':
+      return { type: 'ExpireGrant', now, grantId: known.grants[step.which] ?? 'nobody' };
+    case 'adjust':
+      return {
+        type: 'AdjustGrant',
+        now,
+        grantId: known.grants[step.which] ?? 'nobody',
+        amount: step.amount,
+        reason: 'count again',
+      };
+    case 'amend':
+      return {
+        type: 'AmendGrant',
+        now,
+        grantId: known.grants[step.which] ?? 'nobody',
+        ...(step.amount > 0n ? { amount: step.amount } : {}),
+        ...(step.start === undefined ? {} : { effectiveAt: later(step.start) }),
+        ...(step.end === undefined ? {} : { expiresAt: step.end === null ? null : later(step.end) }),
+      };
+    case 'reprioritise':
+      return {
+        type: 'EditGrant',
+        now,
+        grantId: known.grants[step.which] ?? 'nobody',
+        changes: { priority: step.which * 10, notes: null },
+      };
+    case 'hold':
+      return {
+        type: 'PlaceHold',
+        now,
+        holdId: `hold${turn}`,
+        unit: step.unit,
+        amount: step.amount,
+        onShortage: step.partly ? 'partial' : 'refuse',
+        effectiveAt: later(step.time),
+        ...(step.lasts === undefined ? {} : { expiresAt: later(step.lasts) }),
+        context: step.context,
+      };
+    case 'release':
+      return { type: 'ReleaseHold', now, holdId: known.holds[step.which]?.id ?? 'nothing' };
+    case 'capture': {
+      const hold = known.holds[step.which];
+      return {
+        type: 'CaptureHold',
+        now,
+        holdId: hold?.id ?? 'nothing',
+        ...(hold && step.percent !== null ? { amount: percentOf(hold.amount, step.percent) } : {}),
+        ...(step.more === undefined ? {} : { more: { consumptionId: `more${turn}`, onShortage: step.more } }),
+        effectiveAt: now,
+      };
+    }
+    case 'reverse': {
+      const consumptions = known.log.filter(
+        (event) => event.type === 'CreditsConsumed' || event.type === 'HoldCaptured',
+      );
+      const event = consumptions.at(-1 - step.which) ?? consumptions.at(-1);
+      if (!event) return { type: 'SettleDue', now };
+      const whole = partsOf(event.type === 'HoldCaptured' ? event.data.captured : event.data.requested);
+      return {
+        type: 'ReverseConsumption',
+        now,
+        reversalId: `rev${turn}`,
+        consumption: { event, settlements: [] },
+        ...(step.percent === null ? {} : { amount: percentOf(whole, step.percent) }),
+        reason: 'a mistake',
+      };
+    }
+    case 'begin':
+      return {
+        type: 'BeginRenewal',
+        now,
+        seriesId,
+        grant: {
+          grantId: `g${turn}`,
+          unit: step.unit,
+          amount: step.amount,
+          effectiveAt: now,
+          priority: 50,
+          category: 'promotional',
+          source: 'plan',
+          kind: 'prepaid',
+          scope: 'plan',
+          costBasis: '0',
+        },
+        ...(step.rule === null ? { periodEnd: later(24) } : { rule: step.rule }),
+        zone: step.zone,
+        lifetime: step.lifetime,
+        rollover: step.rollover,
+        refillAmount: step.refill,
+      };
+    case 'renew':
+      return { type: 'RenewBilling', now, seriesId, period: { start: now, end: later(24) } };
+    case 'pause':
+      return { type: 'PauseRenewal', now, seriesId };
+    case 'resume':
+      return { type: 'ResumeRenewal', now, seriesId, periodEnd: later(24) };
+    case 'cancel':
+      return { type: 'CancelRenewal', now, seriesId, keepGrants: step.keep };
+  }
 }
 
 function attempt(decide: () => readonly CreditEvent[]): {
@@ -159,8 +311,8 @@ export function tellModel(model: CreditModel, command: CreditCommand): Outcome[]
       return [model.revoke(command.grantId, command.now)];
     case 'SettleDue':
       return model.pass(command.now);
-    case 'RecordUsage':
-      return [];
+    default:
+      throw new Error(`the model has not heard of ${command.type}`);
   }
 }
 
@@ -224,8 +376,8 @@ function outcomeOf({ type, data }: CreditEvent): Outcome {
     case 'ConsumptionRefused':
       return { what: 'refused', unit: data.unit, why: data.reason, available: partsOf(data.available) };
     case 'CommandRefused':
-      return { what: 'not done', why: data.code, id: data.grantId };
-    case 'UsageRecorded':
-      throw new Error('no history here measures only');
+      return { what: 'not done', why: data.code, id: data.grantId ?? '' };
+    default:
+      throw new Error(`the model has not heard of ${type}`);
   }
 }

@@ -1,5 +1,6 @@
 import { ApiProperty, IntersectionType } from '@nestjs/swagger';
-import { APPLICATION_TYPES, MAX_EXPIRY_DAYS, MAX_RULE_LENGTH, SCOPES } from '#libs/catalog';
+import { MAX_RULE_LENGTH } from '#libs/calendar';
+import { APPLICATION_TYPES, MAX_EXPIRY_DAYS, SCOPES } from '#libs/catalog';
 import type { ApplicationType, Scope } from '#libs/catalog';
 import { Field, IsAmount, IsFlag, IsId, IsNumberWithin, IsOneOf, IsText, IsWhole } from '../http/fields.js';
 import { ListQuery } from '../http/pagination.js';

@@ -1,5 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { COMPONENT_TYPES, MAX_COMPONENTS, MAX_RULE_LENGTH } from '#libs/catalog';
+import { MAX_RULE_LENGTH } from '#libs/calendar';
+import { COMPONENT_TYPES, MAX_COMPONENTS } from '#libs/catalog';
 import type { Metadata, PriceComponent } from '#libs/catalog';
 import {
   Field,

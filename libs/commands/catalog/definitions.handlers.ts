@@ -1,7 +1,8 @@
 import { Inject } from '@nestjs/common';
 import { Command, CommandHandler } from '@nestjs/cqrs';
 import type { ICommandHandler } from '@nestjs/cqrs';
-import { DEFINITION_DEFAULTS, readRecurrenceRule, withoutUnset } from '#libs/catalog';
+import { readRecurrenceRule } from '#libs/calendar';
+import { DEFINITION_DEFAULTS, withoutUnset } from '#libs/catalog';
 import type { Changes, CreditDefinition } from '#libs/catalog';
 import { Problem } from '#libs/kernel';
 import type { Issue } from '#libs/kernel';

@@ -1,4 +1,5 @@
-import { draws, readRecurrenceRule } from '#libs/catalog';
+import { readRecurrenceRule } from '#libs/calendar';
+import { draws } from '#libs/catalog';
 import type { Metadata, Plan, Price, PriceComponent } from '#libs/catalog';
 import type { Issue } from '#libs/kernel';
 import { chooseId, derivedId } from '../ids.js';

@@ -1,7 +1,7 @@
 import {
   ACCOUNT_SNAPSHOT_VERSION,
+  allDue,
   creditAccount,
-  dueFacts,
   snapshotOf,
   stateFromSnapshot,
   type AccountState,
@@ -24,7 +24,7 @@ export function accountKind(expiryGrace: number): AccountKind {
   return {
     category: 'creditAccount',
     decider: creditAccount,
-    settle: (state, now) => dueFacts(state, now, expiryGrace),
+    settle: (state, now) => allDue(state, now, expiryGrace),
     eventTypes: eventTypesOf('creditAccount'),
     effectiveAt: effectiveAtOf,
     weight: weightOf,
@@ -40,11 +40,14 @@ export function accountKind(expiryGrace: number): AccountKind {
 function effectiveAtOf({ data }: CreditEvent): string | undefined {
   if ('effectiveAt' in data) return data.effectiveAt;
   if ('expiredAt' in data) return data.expiredAt;
+  if ('dueAt' in data) return data.dueAt;
+  if ('carriedAt' in data) return data.carriedAt;
+  if ('releasedAt' in data) return data.releasedAt;
   return 'activatedAt' in data ? data.activatedAt : undefined;
 }
 
-function weightOf({ units, ended, uniquenessKeys }: AccountState): number {
-  let weight = ended.size + uniquenessKeys.size;
+function weightOf({ units, ended, uniquenessKeys, holds, reversed, series }: AccountState): number {
+  let weight = ended.size + uniquenessKeys.size + holds.size + reversed.size + series.size;
   for (const { grants, debts } of units.values()) weight += grants.length + debts.length;
   return weight;
 }

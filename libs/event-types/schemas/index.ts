@@ -5,15 +5,30 @@ import apiKey_ApiKeyCreated_v1 from './apiKey/ApiKeyCreated.v1.json' with { type
 import apiKey_ApiKeyRevoked_v1 from './apiKey/ApiKeyRevoked.v1.json' with { type: 'json' };
 import claim_Claimed_v1 from './claim/Claimed.v1.json' with { type: 'json' };
 import claim_Released_v1 from './claim/Released.v1.json' with { type: 'json' };
+import creditAccount_BalanceCarried_v1 from './creditAccount/BalanceCarried.v1.json' with { type: 'json' };
 import creditAccount_CommandRefused_v1 from './creditAccount/CommandRefused.v1.json' with { type: 'json' };
 import creditAccount_ConsumptionRefused_v1 from './creditAccount/ConsumptionRefused.v1.json' with { type: 'json' };
+import creditAccount_ConsumptionReversed_v1 from './creditAccount/ConsumptionReversed.v1.json' with { type: 'json' };
 import creditAccount_CreditsConsumed_v1 from './creditAccount/CreditsConsumed.v1.json' with { type: 'json' };
 import creditAccount_DebtSettled_v1 from './creditAccount/DebtSettled.v1.json' with { type: 'json' };
 import creditAccount_GrantActivated_v1 from './creditAccount/GrantActivated.v1.json' with { type: 'json' };
+import creditAccount_GrantAdjusted_v1 from './creditAccount/GrantAdjusted.v1.json' with { type: 'json' };
+import creditAccount_GrantAmended_v1 from './creditAccount/GrantAmended.v1.json' with { type: 'json' };
+import creditAccount_GrantEdited_v1 from './creditAccount/GrantEdited.v1.json' with { type: 'json' };
 import creditAccount_GrantExpired_v1 from './creditAccount/GrantExpired.v1.json' with { type: 'json' };
 import creditAccount_GrantExpired_v2 from './creditAccount/GrantExpired.v2.json' with { type: 'json' };
 import creditAccount_GrantIssued_v1 from './creditAccount/GrantIssued.v1.json' with { type: 'json' };
+import creditAccount_GrantRenewed_v1 from './creditAccount/GrantRenewed.v1.json' with { type: 'json' };
 import creditAccount_GrantVoided_v1 from './creditAccount/GrantVoided.v1.json' with { type: 'json' };
+import creditAccount_HoldCaptured_v1 from './creditAccount/HoldCaptured.v1.json' with { type: 'json' };
+import creditAccount_HoldPlaced_v1 from './creditAccount/HoldPlaced.v1.json' with { type: 'json' };
+import creditAccount_HoldRefused_v1 from './creditAccount/HoldRefused.v1.json' with { type: 'json' };
+import creditAccount_HoldReleased_v1 from './creditAccount/HoldReleased.v1.json' with { type: 'json' };
+import creditAccount_RenewalAmended_v1 from './creditAccount/RenewalAmended.v1.json' with { type: 'json' };
+import creditAccount_RenewalBegun_v1 from './creditAccount/RenewalBegun.v1.json' with { type: 'json' };
+import creditAccount_RenewalCancelled_v1 from './creditAccount/RenewalCancelled.v1.json' with { type: 'json' };
+import creditAccount_RenewalPaused_v1 from './creditAccount/RenewalPaused.v1.json' with { type: 'json' };
+import creditAccount_RenewalResumed_v1 from './creditAccount/RenewalResumed.v1.json' with { type: 'json' };
 import creditAccount_UsageRecorded_v1 from './creditAccount/UsageRecorded.v1.json' with { type: 'json' };
 import creditDefinition_CreditDefinitionArchived_v1 from './creditDefinition/CreditDefinitionArchived.v1.json' with { type: 'json' };
 import creditDefinition_CreditDefinitionCreated_v1 from './creditDefinition/CreditDefinitionCreated.v1.json' with { type: 'json' };
@@ -65,15 +80,30 @@ export const SCHEMAS: ReadonlyMap<string, Schema> = new Map<string, Schema>([
   ['apiKey/ApiKeyRevoked.v1', apiKey_ApiKeyRevoked_v1],
   ['claim/Claimed.v1', claim_Claimed_v1],
   ['claim/Released.v1', claim_Released_v1],
+  ['creditAccount/BalanceCarried.v1', creditAccount_BalanceCarried_v1],
   ['creditAccount/CommandRefused.v1', creditAccount_CommandRefused_v1],
   ['creditAccount/ConsumptionRefused.v1', creditAccount_ConsumptionRefused_v1],
+  ['creditAccount/ConsumptionReversed.v1', creditAccount_ConsumptionReversed_v1],
   ['creditAccount/CreditsConsumed.v1', creditAccount_CreditsConsumed_v1],
   ['creditAccount/DebtSettled.v1', creditAccount_DebtSettled_v1],
   ['creditAccount/GrantActivated.v1', creditAccount_GrantActivated_v1],
+  ['creditAccount/GrantAdjusted.v1', creditAccount_GrantAdjusted_v1],
+  ['creditAccount/GrantAmended.v1', creditAccount_GrantAmended_v1],
+  ['creditAccount/GrantEdited.v1', creditAccount_GrantEdited_v1],
   ['creditAccount/GrantExpired.v1', creditAccount_GrantExpired_v1],
   ['creditAccount/GrantExpired.v2', creditAccount_GrantExpired_v2],
   ['creditAccount/GrantIssued.v1', creditAccount_GrantIssued_v1],
+  ['creditAccount/GrantRenewed.v1', creditAccount_GrantRenewed_v1],
   ['creditAccount/GrantVoided.v1', creditAccount_GrantVoided_v1],
+  ['creditAccount/HoldCaptured.v1', creditAccount_HoldCaptured_v1],
+  ['creditAccount/HoldPlaced.v1', creditAccount_HoldPlaced_v1],
+  ['creditAccount/HoldRefused.v1', creditAccount_HoldRefused_v1],
+  ['creditAccount/HoldReleased.v1', creditAccount_HoldReleased_v1],
+  ['creditAccount/RenewalAmended.v1', creditAccount_RenewalAmended_v1],
+  ['creditAccount/RenewalBegun.v1', creditAccount_RenewalBegun_v1],
+  ['creditAccount/RenewalCancelled.v1', creditAccount_RenewalCancelled_v1],
+  ['creditAccount/RenewalPaused.v1', creditAccount_RenewalPaused_v1],
+  ['creditAccount/RenewalResumed.v1', creditAccount_RenewalResumed_v1],
   ['creditAccount/UsageRecorded.v1', creditAccount_UsageRecorded_v1],
   ['creditDefinition/CreditDefinitionArchived.v1', creditDefinition_CreditDefinitionArchived_v1],
   ['creditDefinition/CreditDefinitionCreated.v1', creditDefinition_CreditDefinitionCreated_v1],

@@ -42,12 +42,12 @@ function isKnown({ position, metadata }: RecordedEvent, known: KnownUntil): bool
   return readInstant(String(metadata['recordedAt'])) <= known.recordedAt;
 }
 
-const balanceOf = ({ unit, ledger, debt, scheduled, nextExpiry, grants }: UnitAsOf): UnitBalance => ({
+const balanceOf = ({ unit, ledger, held, debt, scheduled, nextExpiry, grants }: UnitAsOf): UnitBalance => ({
   unit,
   ledger: formatAmount(ledger),
-  held: '0',
+  held: formatAmount(held),
   debt: formatAmount(debt),
-  available: formatAmount(ledger),
+  available: formatAmount(ledger - held),
   scheduled: formatAmount(scheduled),
   nextExpiry: nextExpiry && { at: formatInstant(nextExpiry.at), amount: formatAmount(nextExpiry.amount) },
   grants,

@@ -134,6 +134,21 @@ function moved(ledgers: Map<string, GrantLedger>, { type, data }: CreditEvent): 
     case 'ConsumptionRefused':
     case 'UsageRecorded':
     case 'CommandRefused':
+    case 'GrantAmended':
+    case 'GrantAdjusted':
+    case 'GrantEdited':
+    case 'HoldPlaced':
+    case 'HoldRefused':
+    case 'HoldCaptured':
+    case 'HoldReleased':
+    case 'ConsumptionReversed':
+    case 'RenewalBegun':
+    case 'GrantRenewed':
+    case 'BalanceCarried':
+    case 'RenewalAmended':
+    case 'RenewalPaused':
+    case 'RenewalResumed':
+    case 'RenewalCancelled':
       return [];
   }
 }

@@ -1,0 +1,211 @@
+import type { Amount, Instant } from '#libs/kernel';
+import {
+  dueAt,
+  emptyUnit,
+  nextDueOf,
+  type AccountState,
+  type EndedAs,
+  type EndedGrant,
+  type Grant,
+  type UnitAccount,
+} from './account.js';
+import { compareBurnDown } from './burn-down-order.js';
+
+/**
+ * One unit of an account while a fact is folded in: copied once, changed in place, put back. Every step checks what the fact
+ * says against what follows from the facts before it, and stops the replay where they differ.
+ */
+export class UnitDraft {
+  private readonly grants: Grant[];
+  private readonly ended = new Map<string, EndedGrant | null>();
+  private balance: Amount;
+  private held: Amount;
+  private nextDue: Instant;
+
+  constructor(
+    private readonly state: AccountState,
+    private readonly unit: string,
+  ) {
+    const account = state.units.get(unit) ?? emptyUnit;
+    this.grants = account.grants.slice();
+    this.balance = account.balance;
+    this.held = account.held;
+    this.nextDue = account.nextDue;
+  }
+
+  /** A new grant takes its place. */
+  add(grant: Grant): void {
+    this.insert(grant);
+    this.balance += grant.remaining;
+  }
+
+  /** Usage at `usedAt`, or a debt, takes `amount`; what then has nothing is depleted. */
+  take(grantId: string, amount: Amount, remainingAfter: Amount, usedAt: Instant): void {
+    const index = this.indexOf(grantId, `${amount} drawn`);
+    const grant = this.grants[index]!;
+    if (amount <= 0n || remainingAfter < 0n || grant.remaining - amount !== remainingAfter)
+      throw contradiction(`${amount} drawn from grant ${grantId}`);
+    this.balance -= amount;
+    const usedUntil = usedAt > grant.usedUntil ? usedAt : grant.usedUntil;
+    this.grants[index] = { ...grant, remaining: remainingAfter, usedUntil };
+    if (remainingAfter === 0n && grant.held === 0n) this.close(index, 'depleted');
+  }
+
+  /** A balance goes on in another grant; what then has nothing is over. */
+  carry(grantId: string, amount: Amount, remainingAfter: Amount): void {
+    const index = this.indexOf(grantId, `${amount} carried`);
+    const grant = this.grants[index]!;
+    if (amount <= 0n || remainingAfter < 0n || grant.remaining - amount !== remainingAfter)
+      throw contradiction(`${amount} carried from grant ${grantId}`);
+    this.balance -= amount;
+    if (remainingAfter === 0n) this.close(index, 'expired');
+    else this.grants[index] = { ...grant, remaining: remainingAfter };
+  }
+
+  /** The end of a grant: all that remains is gone. */
+  end(grantId: string, amount: Amount, endsAs: 'expired' | 'voided'): void {
+    const index = this.indexOf(grantId, endsAs);
+    const grant = this.grants[index]!;
+    if (grant.remaining !== amount || (amount === 0n && grant.held === 0n))
+      throw contradiction(`${amount} ${endsAs} of grant ${grantId}`);
+    this.balance -= amount;
+    this.close(index, endsAs);
+  }
+
+  /** Puts the grant's amount, window or entries as they are from now on; one that was depleted is open again. */
+  set(grantId: string, change: (grant: Grant) => Grant): void {
+    const index = this.grants.findIndex(({ id }) => id === grantId);
+    const before = this.grants[index] ?? this.state.ended.get(grantId)?.grant;
+    if (!before) throw contradiction(`grant ${grantId} was changed`);
+    const after = change(before);
+    if (after.remaining < 0n || after.held < 0n)
+      throw contradiction(`grant ${grantId} has less than nothing`);
+    this.balance += after.remaining - before.remaining;
+    if (index >= 0) this.grants.splice(index, 1);
+    this.nextDue = nextDueOf(this.grants);
+    if (after.remaining > 0n || after.held > 0n) {
+      if (index < 0) this.ended.set(grantId, null);
+      this.insert(after);
+    } else this.ended.set(grantId, depleted(after));
+  }
+
+  /** Something that was drawn comes back at `at`; `forfeited`: not to the grant, which has ended that way. */
+  give(
+    grantId: string,
+    amount: Amount,
+    remainingAfter: Amount,
+    forfeited: EndedAs | undefined,
+    at: Instant,
+  ): void {
+    if (amount <= 0n) throw contradiction(`${amount} came back to grant ${grantId}`);
+    if (forfeited !== undefined) {
+      if (this.grants.some(({ id }) => id === grantId))
+        throw contradiction(`grant ${grantId} lost what came back`);
+      return;
+    }
+    this.set(grantId, (grant) => {
+      const remaining = grant.remaining + amount;
+      if (remaining !== remainingAfter) throw contradiction(`${amount} came back to grant ${grantId}`);
+      return { ...grant, remaining, activated: grant.activated || grant.effectiveAt <= at };
+    });
+  }
+
+  /** Sets `amount` aside. */
+  hold(grantId: string, amount: Amount, remainingAfter: Amount, usedAt: Instant): void {
+    const index = this.indexOf(grantId, `${amount} held`);
+    const grant = this.grants[index]!;
+    if (amount <= 0n || remainingAfter < 0n || grant.remaining - amount !== remainingAfter)
+      throw contradiction(`${amount} of grant ${grantId} held`);
+    this.balance -= amount;
+    this.held += amount;
+    const usedUntil = usedAt > grant.usedUntil ? usedAt : grant.usedUntil;
+    this.grants[index] = { ...grant, remaining: remainingAfter, held: grant.held + amount, usedUntil };
+  }
+
+  /** Ends the hold of `amount + released`: the first is drawn, the second comes back, unless the grant has ended meanwhile. */
+  unhold(
+    grantId: string,
+    amount: Amount,
+    released: Amount,
+    remainingAfter: Amount,
+    forfeited: boolean,
+  ): void {
+    this.held -= amount + released;
+    const index = this.grants.findIndex(({ id }) => id === grantId);
+    if (index < 0) {
+      if (!this.state.ended.has(grantId) || (released > 0n && !forfeited))
+        throw contradiction(`a hold on grant ${grantId} ended`);
+      return;
+    }
+    const grant = this.grants[index]!;
+    const remaining = grant.remaining + released;
+    const held = grant.held - amount - released;
+    if (held < 0n || forfeited || remaining !== remainingAfter)
+      throw contradiction(`a hold on grant ${grantId} ended`);
+    this.balance += released;
+    this.grants[index] = { ...grant, remaining, held };
+    if (remaining === 0n && held === 0n) this.close(index, 'depleted');
+  }
+
+  /** The account with the unit put back. */
+  done(): AccountState {
+    const account = {
+      ...(this.state.units.get(this.unit) ?? emptyUnit),
+      grants: this.grants,
+      balance: this.balance,
+      held: this.held,
+      nextDue: this.nextDue,
+    };
+    let { ended } = this.state;
+    if (this.ended.size > 0) {
+      const all = new Map(ended);
+      for (const [id, end] of this.ended)
+        if (end) all.set(id, end);
+        else all.delete(id);
+      ended = all;
+    }
+    return withUnit({ ...this.state, ended }, this.unit, account);
+  }
+
+  private indexOf(grantId: string, what: string): number {
+    const index = this.grants.findIndex(({ id }) => id === grantId);
+    if (index < 0) throw contradiction(`${what}: grant ${grantId} is not open`);
+    return index;
+  }
+
+  private close(index: number, endedAs: EndedAs): void {
+    const [grant] = this.grants.splice(index, 1);
+    const { id, unit, issued } = grant!;
+    this.ended.set(id, endedAs === 'depleted' ? depleted(grant!) : { endedAs, unit, issued });
+    if (dueAt(grant!) === this.nextDue) this.nextDue = nextDueOf(this.grants);
+  }
+
+  private insert(grant: Grant): void {
+    let low = 0;
+    let high = this.grants.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (compareBurnDown(this.grants[middle]!, grant) <= 0) low = middle + 1;
+      else high = middle;
+    }
+    this.grants.splice(low, 0, grant);
+    this.nextDue = Math.min(this.nextDue, dueAt(grant));
+  }
+}
+
+const depleted = (grant: Grant): EndedGrant => ({
+  endedAs: 'depleted',
+  unit: grant.unit,
+  issued: grant.issued,
+  grant: { ...grant, remaining: 0n },
+});
+
+export const contradiction = (what: string): Error => new Error(`history contradicts itself: ${what}`);
+
+/** The account with one unit put in the place of what it was. */
+export function withUnit(state: AccountState, unit: string, account: UnitAccount): AccountState {
+  const units = new Map(state.units).set(unit, account);
+  let nextDue = Math.min(account.nextDue, state.timersDue);
+  if (units.size > 1) for (const other of units.values()) nextDue = Math.min(nextDue, other.nextDue);
+  return { ...state, units, nextDue };
+}
