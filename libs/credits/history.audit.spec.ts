@@ -33,7 +33,7 @@ describe('everything that can happen to an account', () => {
       'BalanceCarried',
       'RenewalResumed',
     ];
-    expect(rare.filter((type) => (seen.get(type) ?? 0) < 20)).toEqual([]);
+    expect(rare.filter((type) => (seen.get(type) ?? 0) < 10)).toEqual([]);
   });
 
   test('leaves the account as it was where it is refused', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import { allDue, creditAccount, unitOf, type CreditCommand, type CreditEvent } from '#libs/credits';
-import { amountOf, consume, day, issued, onDay, revoke } from '../../test/support/credit-facts.js';
+import { creditAccount, unitOf } from '#libs/credits';
+import { after, amountOf, consume, day, issued, onDay, revoke } from '../../test/support/credit-facts.js';
+import { fold } from '../../test/support/credit-history.js';
 import { specOf } from '../../test/support/decider-spec.js';
 
 const { given } = specOf(creditAccount);
@@ -26,18 +27,6 @@ const capture = (amount?: string, rest: object = {}) => ({
 const release = (on = 2) => ({ type: 'ReleaseHold' as const, now: day(on), holdId: 'h1' });
 const settle = (on: number) => ({ type: 'SettleDue' as const, now: day(on) });
 const refusal = (code: string) => [{ type: 'CommandRefused' as const, data: { code } }];
-
-/** The facts of commands that come one after the other. */
-function after(history: readonly CreditEvent[], ...commands: readonly CreditCommand[]): CreditEvent[] {
-  const log = [...history];
-  for (const command of commands) {
-    log.push(...allDue(fold(log), command.now));
-    log.push(...creditAccount.decide(command, fold(log)));
-  }
-  return log;
-}
-const fold = (log: readonly CreditEvent[]) =>
-  log.reduce((state, event) => creditAccount.evolve(state, event), creditAccount.initialState);
 
 const two = [issued('g1', '10'), issued('g2', '20')];
 

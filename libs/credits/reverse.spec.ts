@@ -1,22 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
-import { creditAccount, type CreditCommand, type CreditEvent, type RecordedConsumption } from '#libs/credits';
-import { amountOf, consume, day, issued, newGrant, revoke } from '../../test/support/credit-facts.js';
-import { settlementsOf } from '../../test/support/credit-history.js';
+import { creditAccount, type CreditEvent, type RecordedConsumption } from '#libs/credits';
+import { after, amountOf, consume, day, issued, newGrant, revoke } from '../../test/support/credit-facts.js';
+import { fold, settlementsOf } from '../../test/support/credit-history.js';
 import { specOf } from '../../test/support/decider-spec.js';
 
 const { given } = specOf(creditAccount);
-const fold = (log: readonly CreditEvent[]) =>
-  log.reduce((state, event) => creditAccount.evolve(state, event), creditAccount.initialState);
-/** The facts of commands that come one after the other; a function sees what came before. */
-function after(
-  history: readonly CreditEvent[],
-  ...commands: readonly (CreditCommand | ((log: readonly CreditEvent[]) => CreditCommand))[]
-): CreditEvent[] {
-  const log = [...history];
-  for (const each of commands)
-    log.push(...creditAccount.decide(typeof each === 'function' ? each(log) : each, fold(log)));
-  return log;
-}
 const recorded = (log: readonly CreditEvent[], id = 'con_1'): RecordedConsumption => ({
   event: log.find((event) => event.type === 'CreditsConsumed' && event.data.consumptionId === id) as never,
   settlements: settlementsOf(log, id),

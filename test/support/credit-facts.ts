@@ -1,4 +1,14 @@
-import type { Consume, CreditEvent, GrantIssued, NewGrant, RevokeGrant } from '#libs/credits';
+import {
+  allDue,
+  creditAccount,
+  type BeginRenewal,
+  type Consume,
+  type CreditCommand,
+  type CreditEvent,
+  type GrantIssued,
+  type NewGrant,
+  type RevokeGrant,
+} from '#libs/credits';
 import { DAY, formatInstant, parseAmount, type Amount, type Instant } from '#libs/kernel';
 
 /** Days are counted from here. */
@@ -134,3 +144,32 @@ export const revoke = (grantId: string, on: number, notes?: string): RevokeGrant
   grantId,
   ...(notes === undefined ? {} : { notes }),
 });
+
+/** A series of 100 and then 80 calls a week, from a day on. */
+export const begin = (rest: Partial<BeginRenewal> = {}, on = 0): BeginRenewal => ({
+  type: 'BeginRenewal',
+  now: day(on),
+  seriesId: 's1',
+  grant: newGrant('first', '100', { from: on, source: 'plan', name: 'Monthly' }),
+  rule: 'FREQ=WEEKLY',
+  zone: 'UTC',
+  lifetime: { periods: 1 },
+  rollover: { kind: 'reset' },
+  refillAmount: amountOf('80'),
+  ...rest,
+});
+
+/** The facts of commands that come one after the other, each after what time made due; a function sees what came before. */
+export function after(
+  history: readonly CreditEvent[],
+  ...commands: readonly (CreditCommand | ((log: readonly CreditEvent[]) => CreditCommand))[]
+): CreditEvent[] {
+  const { decide, evolve, initialState } = creditAccount;
+  const log = [...history];
+  for (const each of commands) {
+    const command = typeof each === 'function' ? each(log) : each;
+    log.push(...allDue(log.reduce(evolve, initialState), command.now));
+    log.push(...decide(command, log.reduce(evolve, initialState)));
+  }
+  return log;
+}

@@ -202,8 +202,13 @@ function laterCommandOf(step: LaterStep, now: Instant, known: Known, turn: numbe
       };
     case 'renew':
       return { type: 'RenewBilling', now, seriesId, period: { start: now, end: later(24) } };
-    case 'pause':
-      return { type: 'PauseRenewal', now, seriesId };
+    case 'pause': {
+      // one that is paused is mostly resumed
+      const last = known.log.findLast(({ data }) => 'pausedAt' in data || 'resumedAt' in data);
+      return last?.type === 'RenewalPaused'
+        ? { type: 'ResumeRenewal', now, seriesId: last.data.seriesId, periodEnd: later(24) }
+        : { type: 'PauseRenewal', now, seriesId };
+    }
     case 'resume':
       return { type: 'ResumeRenewal', now, seriesId, periodEnd: later(24) };
     case 'cancel':
