@@ -161,7 +161,7 @@ describe('files', () => {
 });
 
 describe('a long log', () => {
-  const EVENTS = 200_000;
+  const EVENTS = 80_000;
   /** Megabytes; the file has more than twice as many. */
   const HEAP = 96;
   const bounded = (url: string) => ({ DATABASE_URL: url, NODE_OPTIONS: `--max-old-space-size=${HEAP}` });
@@ -176,8 +176,8 @@ describe('a long log', () => {
     for (const { stream, revision, event } of historyOf({
       seed: 52,
       events: EVENTS,
-      streams: 4000,
-      filling: 900,
+      streams: 2000,
+      filling: 2000,
     })) {
       const batch = batches.get(stream);
       if (batch) batch.events.push(event);
@@ -233,7 +233,7 @@ describe('a long log', () => {
     const watch = await openPostgresEventStore({ connectionString: target });
     for (const [signal, past] of [
       ['SIGKILL', 3_000n],
-      ['SIGINT', 20_000n],
+      ['SIGINT', 12_000n],
     ] as const) {
       await interrupt(
         ['import', file('long.gz')],
