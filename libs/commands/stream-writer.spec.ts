@@ -117,6 +117,15 @@ describe('the stream writer', () => {
     expect(remaining((await writer.read(account, 't', 'c')).state)).toBe(9n);
   });
 
+  it('remembers keys for ever, also where nothing is kept beside the log', async () => {
+    const { writer } = given();
+    const often = { ...account, snapshots: { ...account.snapshots!, every: 3 } };
+    const first = await writer.execute(often, 'c', request(grant('g', 100n), 'k0'));
+    for (let n = 1; n < 10; n++) await writer.execute(often, 'c', request(consume(`con${n}`, 1n), `k${n}`));
+    const again = await writer.execute(often, 'c', request(grant('h', 100n), 'k0'));
+    expect([again.replayed, again.events]).toEqual([true, first.events]);
+  });
+
   it('decides again after another writer was first, so that nothing is drawn twice', async () => {
     const memory = createMemoryEventStore();
     // what a network does: time passes between sending and appending

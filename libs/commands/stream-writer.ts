@@ -277,7 +277,9 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
   function snapshot(entry: StreamEntry): void {
     const { snapshots } = entry.kind;
     const { state, revision, position, hash, recordedAt } = entry.head;
-    if (!snapshots || revision - entry.snapshotAt < snapshots.every || hash === null) return;
+    // what is kept nowhere may not be forgotten either
+    if (!snapshots || writeCache === noWriteCache) return;
+    if (revision - entry.snapshotAt < snapshots.every || hash === null) return;
     const previous = entry.snapshotAt;
     entry.snapshotAt = revision;
     const tenant = tenantOfStream(entry.name);

@@ -41,7 +41,7 @@ export const settleAt = (state: AccountState, now: Instant): readonly CreditEven
   creditAccount.decide({ type: 'SettleDue', now }, state);
 
 /** What steps refer to by counting back from the last. */
-interface Known {
+export interface Known {
   readonly grants: string[];
   readonly holds: { readonly id: string; readonly amount: Amount }[];
   readonly series: string[];
@@ -57,9 +57,7 @@ export function play(steps: readonly (Step | LaterStep)[]): readonly Turn[] {
   let now = day(10);
   for (const step of steps) {
     now += step.wait * HOUR;
-    const asked = isLater(step)
-      ? laterCommandOf(step, now, known, turns.length)
-      : commandOf(step, now, known.grants, turns.length);
+    const asked = commandFor(step, now, known, turns.length);
     const settled = asked.type === 'SettleDue' ? [] : settleAt(state, now);
     const before = fold(settled, state);
     known.log.push(...settled);
@@ -67,15 +65,28 @@ export function play(steps: readonly (Step | LaterStep)[]): readonly Turn[] {
     const { events, problem } = attempt(() => creditAccount.decide(command, before));
     state = fold(events, before);
     known.log.push(...events);
-    for (const { type, data } of events) {
-      if (type === 'GrantIssued') known.grants.unshift(data.grantId);
-      if (type === 'HoldPlaced') known.holds.unshift({ id: data.holdId, amount: partsOf(data.amount) });
-      if (type === 'RenewalBegun') known.series.unshift(data.seriesId);
-    }
+    learn(known, events);
     turns.push({ now, command, settled, before, events, after: state, problem });
   }
   return turns;
 }
+
+export function learn(known: Known, events: readonly CreditEvent[]): void {
+  for (const { type, data } of events) {
+    if (type === 'GrantIssued') known.grants.unshift(data.grantId);
+    if (type === 'HoldPlaced') known.holds.unshift({ id: data.holdId, amount: partsOf(data.amount) });
+    if (type === 'RenewalBegun') known.series.unshift(data.seriesId);
+  }
+}
+
+/** What a step asks for; names that it makes up end in the turn's number. */
+export const commandFor = (
+  step: Step | LaterStep,
+  now: Instant,
+  known: Known,
+  turn: number,
+): CreditCommand =>
+  isLater(step) ? laterCommandOf(step, now, known, turn) : commandOf(step, now, known.grants, turn);
 
 const LATER = new Set<string>([
   ...['expire', 'amend', 'adjust', 'reprioritise', 'hold', 'capture', 'release', 'reverse'],
@@ -84,7 +95,7 @@ const LATER = new Set<string>([
 const isLater = (step: Step | LaterStep): step is LaterStep => LATER.has(step.do);
 
 /** What the handler reads of a consumption when it decides, not when it was asked. */
-function withSettlements(command: CreditCommand, log: readonly CreditEvent[]): CreditCommand {
+export function withSettlements(command: CreditCommand, log: readonly CreditEvent[]): CreditCommand {
   if (command.type !== 'ReverseConsumption') return command;
   const { event } = command.consumption;
   const id = event.type === 'HoldCaptured' ? event.data.holdId : event.data.consumptionId;
