@@ -13,7 +13,7 @@ import {
 import { accountAsOf, type AccountState, type CreditCommand, type CreditEvent } from '#libs/credits';
 import { EventStoreUnavailable, type Checkpoint, type EventStore } from '#libs/event-store';
 import { createMemoryEventStore } from '#libs/event-store/memory';
-import { HOUR, Problem, type Instant } from '#libs/kernel';
+import { HOUR, Problem } from '#libs/kernel';
 import { lives } from '../support/arbitraries.js';
 import { CreditAuditor } from '../support/credit-auditor.js';
 import { commandFor, learn, withSettlements, type Known } from '../support/credit-history.js';
@@ -62,7 +62,7 @@ export async function simulate(seed: number, commands: number): Promise<Simulati
   const steps = fc.sample(lives(60), { seed, numRuns: 150 }).flat();
   const store = createMemoryEventStore();
   const stats = { crashes: 0, conflicts: 0, replays: 0, refusals: 0 };
-  const clock = { now: Date.UTC(2026, 0, 11) as Instant };
+  const clock = { now: Date.UTC(2026, 0, 11) };
   const cache = createMemoryWriteCache();
   const plain = accountKind(0);
   const kind: AccountKind = { ...plain, snapshots: { ...plain.snapshots!, every: 25 } };
