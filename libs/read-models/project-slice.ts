@@ -1,6 +1,14 @@
 import type { LogSlice, Position, RecordedEvent } from '#libs/event-store';
-import { UnknownEvent, upcast, type EventTypes } from '#libs/event-types';
-import { categoryOf, projectedEvent, type ProjectedEvent, type Projection, type Sink } from './projection.js';
+import { UnknownEvent, upcast, type CategoryTypes, type EventTypes } from '#libs/event-types';
+import {
+  categoryOf,
+  projectedEvent,
+  streamParts,
+  type ProjectedEvent,
+  type Projection,
+  type Sink,
+  type StreamName,
+} from './projection.js';
 import { DatabaseUnavailable } from './sink.js';
 
 /** An event made a projection fail. */
@@ -22,35 +30,64 @@ function reasonOf(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
 }
 
+/** One of the product's own events in a slice. */
+export interface SliceEvent {
+  readonly position: Position;
+  readonly stored: RecordedEvent;
+  readonly stream: StreamParts;
+  /** In its newest shape, once somebody has asked for it. */
+  projected: ProjectedEvent | null;
+}
+
+interface StreamParts {
+  readonly types: CategoryTypes;
+  /** Taken apart once somebody folds one of its events. */
+  name: StreamName | null;
+}
+
 /** A slice of the log as projections take it in. */
 export interface PreparedSlice {
   readonly slice: LogSlice;
-  /** The product's own events behind a position, as stored; streams of categories it does not know are somebody else's. */
-  after(position: Position): readonly RecordedEvent[];
+  /** The product's own events behind a position; streams of categories it does not know are somebody else's. */
+  after(position: Position): readonly SliceEvent[];
   /**
    * Those of the events that a projection folds, in their newest shape.
    * @throws UnknownEvent for any of them, also for one that it would not have folded: whatever wrote it knows more than
    *   this version does, so nothing goes past it; Error for a stream's name that is none of ours
    */
-  of(projection: Projection, events: readonly RecordedEvent[]): readonly ProjectedEvent[];
+  of(projection: Projection, events: readonly SliceEvent[]): readonly ProjectedEvent[];
 }
 
-/** Each event is looked up, and its stream's name taken apart, once for all projections. */
+function newest({ stored, stream }: SliceEvent): ProjectedEvent {
+  stream.name ??= streamParts(stored.stream);
+  return projectedEvent(upcast(stored, stream.types), stream.name);
+}
+
+/** Each event is looked up, and each stream's name taken apart, once for all projections. */
 export function prepareSlice(slice: LogSlice, types: EventTypes): PreparedSlice {
-  const own = slice.events.filter(({ stream }) => types.has(categoryOf(stream)));
-  const projected = new Map<RecordedEvent, ProjectedEvent>();
-  const project = (event: RecordedEvent): ProjectedEvent => {
-    let one = projected.get(event);
-    if (one === undefined) {
-      one = projectedEvent(upcast(event, types.get(categoryOf(event.stream))!));
-      projected.set(event, one);
+  const streams = new Map<string, StreamParts | null>();
+  const own: SliceEvent[] = [];
+  for (const stored of slice.events) {
+    let stream = streams.get(stored.stream);
+    if (stream === undefined) {
+      const known = types.get(categoryOf(stored.stream));
+      stream = known === undefined ? null : { types: known, name: null };
+      streams.set(stored.stream, stream);
     }
-    return one;
-  };
+    if (stream !== null) own.push({ position: stored.position, stored, stream, projected: null });
+  }
   return {
     slice,
-    after: (position) => own.filter((event) => event.position > position),
-    of: ({ categories }, events) => events.map(project).filter(({ category }) => categories.has(category)),
+    after: (position) =>
+      own.length > 0 && own[0]!.position > position ? own : own.filter((event) => event.position > position),
+    of: ({ categories }, events) => {
+      const projected: ProjectedEvent[] = [];
+      for (const event of events) {
+        event.projected ??= newest(event);
+        if (categories.has(event.projected.category)) projected.push(event.projected);
+      }
+      return projected;
+    },
   };
 }
 

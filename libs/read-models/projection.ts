@@ -52,21 +52,43 @@ export interface Sink {
   query<Result extends object>(text: string, values: readonly unknown[]): Promise<readonly Result[]>;
 }
 
-/** Takes the stream's name `<category>-<tenant>_<id>` apart. @throws Error when it is none of ours */
-export function projectedEvent(event: RecordedEvent): ProjectedEvent {
-  const { stream, metadata } = event;
+/** What a stream's name says: `<category>-<tenant>_<id>`. */
+export interface StreamName {
+  readonly category: string;
+  readonly tenant: string;
+  readonly entityId: string;
+}
+
+/** Takes a stream's name apart. @throws Error when it is none of ours */
+export function streamParts(stream: string): StreamName {
   const dash = stream.indexOf('-');
   const underscore = stream.indexOf('_', dash);
   if (dash < 1 || underscore < 0) throw new Error(`stream ${stream} has no tenant`);
   const id = stream.slice(underscore + 1);
   return {
-    ...event,
     category: stream.slice(0, dash),
     tenant: stream.slice(dash + 1, underscore),
     entityId: id.includes('%') ? decodeURIComponent(id) : id,
-    recordedAt: metadata['recordedAt'] as string,
   };
 }
+
+/** @throws Error when the stream is none of ours */
+export const projectedEvent = (
+  { id, stream, revision, position, type, data, metadata }: RecordedEvent,
+  { category, tenant, entityId }: StreamName = streamParts(stream),
+): ProjectedEvent => ({
+  id,
+  stream,
+  revision,
+  position,
+  type,
+  data,
+  metadata,
+  category,
+  tenant,
+  entityId,
+  recordedAt: metadata['recordedAt'] as string,
+});
 
 /** An event type that a projection must know and does not. */
 export const unknownEvent = ({ type, stream, position }: RecordedEvent): Error =>

@@ -1,7 +1,7 @@
 import type pg from 'pg';
-import type { LogSlice, Position, RecordedEvent } from '#libs/event-store';
+import type { LogSlice, Position } from '#libs/event-store';
 import { EVENT_TYPES } from '#libs/event-types';
-import { prepareSlice, projectEvents, ProjectionFailed } from '../project-slice.js';
+import { prepareSlice, projectEvents, ProjectionFailed, type SliceEvent } from '../project-slice.js';
 import type { Projection } from '../projection.js';
 import { createTables, digestsOf, digestText } from '../rebuild/shadow.js';
 import { createSink, run } from '../sink.js';
@@ -65,7 +65,7 @@ export async function deriveReadModels(client: pg.ClientBase, projections: reado
         const target = upTo(name);
         if (failed.has(name) || slice.events.every(({ position }) => position > target)) continue;
         const own = prepared.after(0n).filter(({ position }) => position <= target);
-        const fold = (events: readonly RecordedEvent[]) =>
+        const fold = (events: readonly SliceEvent[]) =>
           attempt(() => projectEvents(projection, () => prepared.of(projection, events), sink));
         if ((await fold(own)) === null) continue;
         // one by one, up to the event that fails
