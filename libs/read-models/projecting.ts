@@ -11,7 +11,7 @@ import {
   type PreparedSlice,
 } from './project-slice.js';
 import type { Projection } from './projection.js';
-import { createSink, run } from './sink.js';
+import { createSink, databaseError, run } from './sink.js';
 import { LIVE } from './table.js';
 import type { PositionWaiter } from './waiting.js';
 
@@ -174,18 +174,19 @@ async function projectFrom(work: LeasedWork, standings: Map<string, Standing>): 
     }, LOOK_AFTER);
     const fail = (error: unknown): void =>
       end(() => reject(error instanceof Error ? error : new Error(String(error))));
+    const lost = (error: unknown): void => fail(databaseError(error));
     const stopped = (): void => end(resolve);
     const end = (settle: () => void): void => {
       if (ending) return;
       ending = true;
       clearInterval(restarted);
-      client.off('error', fail);
+      client.off('error', lost);
       signal.removeEventListener('abort', stopped);
       void Promise.resolve(subscription?.stop())
         .then(() => writing)
         .then(settle);
     };
-    client.on('error', fail);
+    client.on('error', lost);
     signal.addEventListener('abort', stopped);
     const subscription =
       from.length === 0

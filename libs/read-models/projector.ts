@@ -74,7 +74,9 @@ export async function startProjector(options: ProjectorOptions): Promise<Project
 
   /** Asks for the lease; projects while it is held. */
   async function serve(): Promise<void> {
-    const client = await pool.connect();
+    const client = await pool.connect().catch((error: unknown) => {
+      throw databaseError(error);
+    });
     client.on('error', ignore); // the statement in hand reports it
     try {
       const { rows } = await run<{ mine: boolean }>(client, 'select pg_try_advisory_lock($1) as mine', [
@@ -100,7 +102,7 @@ export async function startProjector(options: ProjectorOptions): Promise<Project
         failures = 0;
       } catch (error) {
         failures++;
-        if (!signal.aborted) onError(databaseError(error));
+        if (!signal.aborted) onError(error);
         if (error instanceof ReadModelsOfAnotherLog) return;
       }
       const wait = Math.min(SLOWEST_RETRY, ASK_AGAIN * 2 ** Math.max(0, Math.min(failures, 10) - 1));

@@ -44,8 +44,8 @@ describe('the server of the EventStoreDB tests', () => {
     for (const name of others) expect({ [name]: answers[name] }).toEqual({ [name]: real[name] });
     for (const [name, { same }] of Object.entries(DIFFERENT)) {
       expect(same(answers[name])).toEqual(same(real[name]));
-      // no longer different: off the list
-      expect(answers[name]).not.toEqual(real[name]);
+      // no longer different: off the list; the real one may happen to answer as it did then
+      if (server) expect(answers[name]).not.toEqual(real[name]);
     }
   }, 80_000);
 

@@ -259,6 +259,32 @@ test('connections dropped again and again: a subscription loses and repeats noth
   await expectEverythingOnce(store, writer, follower.seen);
 }, 60_000);
 
+test('on a log without events, a subscription outlives its connection, and tries again at ever longer intervals', async () => {
+  const file = logFile();
+  let server = await start({ file });
+  const told: unknown[] = [];
+  const store = await open(server, { timeoutMs: 1000, onError: (error) => told.push(error) });
+  let caughtUp = 0;
+  const errors: unknown[] = [];
+  const seen: string[] = [];
+  store.subscribe(null, {
+    handle: ({ events }) => Promise.resolve(void seen.push(...events.map(({ id }) => id))),
+    onCaughtUp: () => void caughtUp++,
+    onError: (error) => errors.push(error),
+  });
+  await until(() => caughtUp > 0);
+  await server.kill();
+  // nothing but the intervals keeps it from trying: so it is done by the clock
+  const until1s = performance.now() + 1000;
+  await until(() => performance.now() > until1s);
+  expect(told.length).toBeLessThan(50);
+  server = await start({ file, port: server.port });
+  const next = batch(newStream(), NO_STREAM, 2);
+  await settle(store, next);
+  await until(() => seen.length === 2 || errors.length > 0, { timeoutMs: 15_000 });
+  expect([errors, seen]).toEqual([[], next.events.map(({ id }) => id)]);
+}, 60_000);
+
 test('an older copy of the log, or another log, is refused loudly', async () => {
   const [file, copy] = [logFile(), logFile()];
   const server = await start({ file });

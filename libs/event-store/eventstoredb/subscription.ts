@@ -21,11 +21,13 @@ import {
 } from './reading.js';
 import type { Session } from './session.js';
 
-const SLOWEST_RETRY_MS = 5000;
+const SLOWEST_RETRY_MS = 1000;
 /** While catching up, how long a batch that is not full waits for more. */
 const LINGER_MS = 50;
 /** Records the server looks at before it says how far it is. */
 const SEARCH_WINDOW = 1000;
+/** What lies beyond every position: the server's positions are signed. */
+const NOWHERE = 2n ** 63n;
 
 interface Source {
   readonly connection: Connection;
@@ -54,6 +56,7 @@ export function subscribeTo(
       } catch (error) {
         if (!(error instanceof EventStoreUnavailable)) throw error;
         if (stopped) return;
+        bell.reset(); // what broke has rung it
         await bell.wait(Math.min(SLOWEST_RETRY_MS, 50 * 2 ** Math.min(failures++, 10)));
       }
     }
@@ -84,7 +87,8 @@ export function subscribeTo(
       filter: excludeSystemEvents({
         maxSearchWindow: SEARCH_WINDOW,
         checkpointReached: (_, position) => {
-          examined = position;
+          // before the first record that passes the filter the server says -1, which arrives as the largest uint64
+          if (position.commit < NOWHERE) examined = position;
           return Promise.resolve();
         },
       }),

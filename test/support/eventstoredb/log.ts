@@ -83,7 +83,8 @@ export function openServerLog(file?: string): ServerLog {
     if (revision === undefined) standing.events.push(...added);
     else standing.tombstoned = true;
     for (const event of added) {
-      knownIds.set(`${event.id} ${stream}`, event);
+      // of an id in several streams the first one is remembered
+      if (!knownIds.has(event.id)) knownIds.set(event.id, event);
       if (knownIds.size > KEPT_IDS) knownIds.delete(knownIds.keys().next().value!);
     }
     return added;
@@ -126,7 +127,9 @@ export function openServerLog(file?: string): ServerLog {
   ): Stored | 'partly' | undefined {
     const standing = streams.get(stream)?.events ?? [];
     if (expected === 'any' || expected === 'stream_exists') {
-      const known = events.map(({ id }) => knownIds.get(`${id} ${stream}`));
+      const known = events
+        .map(({ id }) => knownIds.get(id))
+        .map((event) => (event?.stream === stream ? event : undefined));
       if (known[0] === undefined) return undefined;
       return known.every((event) => event !== undefined) ? known.at(-1) : 'partly';
     }

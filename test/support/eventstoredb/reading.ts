@@ -180,9 +180,11 @@ export function reading(log: ServerLog, faults: Faults): Reading {
     const interval = window * multiplier;
     // as observed: with a multiplier the first checkpoint comes a window early
     let examined = multiplier > 1 ? window : 0;
+    let hasSent = at.hasPosition() || at.hasEnd();
     const checkpoint = async (event: Stored, wanted: boolean): Promise<void> => {
       if (!filter || ++examined < interval) return;
       examined = 0;
+      hasSent = true;
       await write(call, checkpointResponse(event.position, wanted ? event.position : 0n));
     };
 
@@ -191,6 +193,10 @@ export function reading(log: ServerLog, faults: Faults): Reading {
       if (next >= end) {
         // reaching the end counts as one more
         if (!caughtUp && next > 0 && Number.isFinite(next)) await checkpoint(log.all[next - 1]!, true);
+        // where nothing was sent yet the position said is -1
+        if (!caughtUp && filter && !hasSent)
+          await write(call, checkpointResponse(2n ** 64n - 1n, 2n ** 64n - 1n));
+        hasSent = true;
         return false;
       }
       const state = !caughtUp || end - next > FELL_BEHIND ? 'behind' : 'live';
@@ -199,6 +205,7 @@ export function reading(log: ServerLog, faults: Faults): Reading {
         const wanted = matches(event);
         if (wanted) {
           delivered++;
+          hasSent = true;
           await write(call, eventResponse(event, targetOf(event, options.getResolveLinks())));
         }
         await checkpoint(event, wanted || state === 'live');
@@ -221,7 +228,11 @@ export function reading(log: ServerLog, faults: Faults): Reading {
       busy = true;
       while (again && !call.cancelled) {
         again = false;
-        for (let state = await step(caughtUp); state !== false; state = await step(caughtUp))
+        for (
+          let state = await step(caughtUp);
+          state !== false && !call.cancelled;
+          state = await step(caughtUp)
+        )
           if (state === 'behind') caughtUp = false;
         if (!caughtUp && !call.cancelled) await write(call, caughtUpResponse());
         caughtUp = true;

@@ -180,20 +180,22 @@ export async function askAboutRepeating(asking: Asking): Promise<void> {
     await put(name, first, at);
     return [await ending(put(name, again, expected)), await count(name)];
   }
-  const one = events(1);
-  const [a, b, c] = events(3) as [(typeof one)[0], (typeof one)[0], (typeof one)[0]];
-  await ask('idem.single.current_revision_same_id', () => then(1, one, 0n, one, 1n));
-  await ask('idem.single.higher_revision_same_id', () => then(1, one, 0n, one, 9n));
-  await ask('idem.single.lower_revision_same_id', () => then(2, one, 1n, one, 0n));
-  await ask('idem.single.first_no_stream_then_any', () => then(0, one, NO_STREAM, one, ANY));
-  await ask('idem.batch.prefix', () => then(0, [a, b, c], NO_STREAM, [a, b], NO_STREAM));
-  await ask('idem.batch.suffix', () => then(0, [a, b, c], NO_STREAM, [b, c], NO_STREAM));
-  await ask('idem.batch.suffix_any', () => then(0, [a, b, c], NO_STREAM, [b, c], ANY));
-  await ask('idem.batch.superset', () => then(0, [a, b], NO_STREAM, [a, b, c], NO_STREAM));
-  await ask('idem.batch.superset_any', () => then(0, [a, b], NO_STREAM, [a, b, c], ANY));
-  await ask('idem.batch.reordered', () => then(0, [a, b, c], NO_STREAM, [b, a, c], NO_STREAM));
-  await ask('idem.batch.reordered_any', () => then(0, [a, b, c], NO_STREAM, [b, a, c], ANY));
-  await ask('idem.batch.other_revision', () => then(1, [a, b], 0n, [a, b], 2n));
+  type Event = ReturnType<typeof events>[number];
+  /** Each question has events of its own: the server remembers one stream of an id, the first. */
+  const askOf = (name: string, question: (a: Event, b: Event, c: Event) => Promise<unknown>): Promise<void> =>
+    ask(name, () => question(...(events(3) as [Event, Event, Event])));
+  await askOf('idem.single.current_revision_same_id', (a) => then(1, [a], 0n, [a], 1n));
+  await askOf('idem.single.higher_revision_same_id', (a) => then(1, [a], 0n, [a], 9n));
+  await askOf('idem.single.lower_revision_same_id', (a) => then(2, [a], 1n, [a], 0n));
+  await askOf('idem.single.first_no_stream_then_any', (a) => then(0, [a], NO_STREAM, [a], ANY));
+  await askOf('idem.batch.prefix', (a, b, c) => then(0, [a, b, c], NO_STREAM, [a, b], NO_STREAM));
+  await askOf('idem.batch.suffix', (a, b, c) => then(0, [a, b, c], NO_STREAM, [b, c], NO_STREAM));
+  await askOf('idem.batch.suffix_any', (a, b, c) => then(0, [a, b, c], NO_STREAM, [b, c], ANY));
+  await askOf('idem.batch.superset', (a, b, c) => then(0, [a, b], NO_STREAM, [a, b, c], NO_STREAM));
+  await askOf('idem.batch.superset_any', (a, b, c) => then(0, [a, b], NO_STREAM, [a, b, c], ANY));
+  await askOf('idem.batch.reordered', (a, b, c) => then(0, [a, b, c], NO_STREAM, [b, a, c], NO_STREAM));
+  await askOf('idem.batch.reordered_any', (a, b, c) => then(0, [a, b, c], NO_STREAM, [b, a, c], ANY));
+  await askOf('idem.batch.other_revision', (a, b) => then(1, [a, b], 0n, [a, b], 2n));
 
   await ask('idem.single.other_data_same_id', async () => {
     const [name, id] = [stream(), randomUUID()];
@@ -209,7 +211,7 @@ export async function askAboutRepeating(asking: Asking): Promise<void> {
   });
   await ask('idem.batch.mixed_new_first', async () => {
     const name = stream();
-    const [first, second] = events(2) as [(typeof one)[0], (typeof one)[0]];
+    const [first, second] = events(2) as [Event, Event];
     await put(name, [first, second], NO_STREAM);
     return [
       await ending(put(name, [event(), first, second], NO_STREAM)),
@@ -219,7 +221,7 @@ export async function askAboutRepeating(asking: Asking): Promise<void> {
   });
   await ask('idem.two_appends_retried_as_one_batch', async () => {
     const name = stream();
-    const [first, second] = events(2) as [(typeof one)[0], (typeof one)[0]];
+    const [first, second] = events(2) as [Event, Event];
     await put(name, first, NO_STREAM);
     await put(name, second, 0n);
     return [await ending(put(name, [first, second], NO_STREAM)), await count(name)];
