@@ -13,6 +13,7 @@ export * from './explanation.js';
 export * from './journal.js';
 export * from './movements.js';
 export * from './outlook.js';
+export { leftOf } from './reverse.js';
 export * from './series.js';
 export * from './shortage.js';
 export * from './snapshot.js';
