@@ -11,6 +11,8 @@ import { CATALOG_QUERIES, catalogControllers } from './catalog/index.js';
 import { CreditsController } from './credits/credits.controller.js';
 import { GrantsController } from './credits/grants.controller.js';
 import { HoldsController } from './credits/holds.controller.js';
+import { FinanceController } from './credits/finance.controller.js';
+import { InsightController } from './credits/insight.controller.js';
 import { RenewalsController } from './credits/renewals.controller.js';
 import { CustomerCreditsController } from './credits/customer-credits.controller.js';
 import { KeysController } from './keys/keys.controller.js';
@@ -35,6 +37,8 @@ export class ApiModule {
         GrantsController,
         HoldsController,
         RenewalsController,
+        InsightController,
+        FinanceController,
         CreditsController,
         CustomerCreditsController,
         UsageController,

@@ -7,6 +7,8 @@ export * from './credits/deps.js';
 export * from './credits/drawn-unit.js';
 export * from './credits/answered.js';
 export * from './credits/grant-request.js';
+export * from './credits/explain.js';
+export * from './credits/finance.js';
 export * from './credits/grant-changes.js';
 export * from './credits/grants.js';
 export * from './credits/holds.js';

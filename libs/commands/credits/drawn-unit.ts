@@ -97,6 +97,20 @@ export function drawnAmount(
   return rate(value, meter, unit, '/value', issues);
 }
 
+/** How much a question is about, which may be nothing. @throws Problem `validation_failed` */
+export function amountAsked(
+  asked: DrawnRequest & { readonly debtLimit?: string; readonly pack?: string },
+  drawn: DrawnUnit,
+): { readonly needed: Amount; readonly debtLimit: Amount | undefined; readonly pack: Amount | undefined } {
+  const issues: Issue[] = [];
+  const named = asked.amount !== undefined || asked.value !== undefined;
+  const needed = named ? drawnAmount(asked, drawn, issues).amount : 0n;
+  const debtLimit = debtLimitOf(asked.debtLimit, null, drawn.unit, issues);
+  const pack = asked.pack === undefined ? undefined : positiveAmount(asked.pack, drawn.unit, '/pack', issues);
+  if (issues.length > 0) throw unacceptable(issues);
+  return { needed, debtLimit, pack };
+}
+
 /** value x rate in the unit, rounded half up to its scale; the rating says when something was rounded. */
 export function rate(
   value: unknown,
