@@ -16,4 +16,5 @@ export * from './outlook.js';
 export * from './series.js';
 export * from './shortage.js';
 export * from './snapshot.js';
+export * from './standings.js';
 export * from './totals.js';
