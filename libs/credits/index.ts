@@ -17,4 +17,5 @@ export { leftOf } from './reverse.js';
 export * from './series.js';
 export * from './shortage.js';
 export * from './snapshot.js';
+export * from './standings.js';
 export * from './totals.js';

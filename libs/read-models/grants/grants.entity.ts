@@ -25,7 +25,7 @@ export class GrantRow {
   @Column({ type: 'text' })
   unit!: string;
 
-  /** The GrantIssued as it is stored. */
+  /** The GrantIssued as it is stored, with what was amended or edited since. */
   @Column({ type: 'json' })
   data!: string;
 
