@@ -11,6 +11,7 @@ import type {
   HoldPlaced,
   HoldReleased,
   RenewalBegun,
+  RolloverPolicy,
   ShortagePolicy,
   UsageRecorded,
 } from './events.js';
@@ -324,13 +325,17 @@ export const seriesAnswer = (customerId: string, begun: RenewalBegun, progress: 
   timezone: begun.zone,
   anchor: begun.anchor,
   refillAmount: begun.template.amount,
-  lifetime: begun.lifetime,
-  rollover: begun.rollover,
+  expiryDays: 'days' in begun.lifetime ? begun.lifetime.days : null,
+  lifetimePeriods: 'periods' in begun.lifetime ? begun.lifetime.periods : null,
+  rollover: rolloverAnswer(begun.rollover),
   occurrence: progress.occurrence,
   lastRenewalAt: progress.lastAt,
   nextRenewalAt: progress.status === 'active' ? progress.nextAt : null,
   createdAt: begun.begunAt,
 });
+/** As a caller writes it. */
+const rolloverAnswer = ({ kind, ...caps }: RolloverPolicy) => ({ policy: kind, ...caps });
+
 export type SeriesAnswer = ReturnType<typeof seriesAnswer>;
 
 /** The consumption among a command's events, if it made one. */

@@ -1,6 +1,7 @@
 import { issue, parseAmount, parseInstant, Problem, type Instant, type Issue, type Json } from '#libs/kernel';
 import type { Document, Unit } from '#libs/catalog';
 import {
+  changedGrant,
   findGrant,
   grantAnswer,
   heldOf,
@@ -166,15 +167,8 @@ async function grantUpTo(
     if (fact.revision > revision) break;
     if (!('grantId' in data) || data.grantId !== grantId) continue;
     if (type === 'GrantIssued') grant = data;
-    else if (type === 'GrantAmended') {
-      const { expiresAt: _, ...rest } = grant!;
-      const { amount, effectiveAt, expiresAt } = data;
-      grant = { ...rest, amount, effectiveAt, ...(expiresAt === undefined ? {} : { expiresAt }) };
-    } else if (type === 'GrantEdited') {
-      const { editedAt: _, unit: __, ...changes } = data;
-      const edited = Object.entries({ ...grant!, ...changes }).filter(([, value]) => value !== null);
-      grant = Object.fromEntries(edited) as unknown as GrantIssued;
-    } else if ((type === 'GrantVoided' || type === 'GrantExpired') && data.notes !== undefined)
+    else if (type === 'GrantAmended' || type === 'GrantEdited') grant = changedGrant(grant!, { type, data } as never);
+    else if ((type === 'GrantVoided' || type === 'GrantExpired') && data.notes !== undefined)
       grant = { ...grant!, notes: data.notes };
   }
   return grant!;
