@@ -79,6 +79,7 @@ describe('a definition that renews', () => {
       rollover: { policy: 'carry', upTo: '3', fraction: '0.5' },
       status: 'active',
     });
+    ok(await change(id, 'cancel'), 200);
   });
 
   test('with an id is issued once, and again answers the same', async () => {

@@ -167,7 +167,8 @@ async function grantUpTo(
     if (fact.revision > revision) break;
     if (!('grantId' in data) || data.grantId !== grantId) continue;
     if (type === 'GrantIssued') grant = data;
-    else if (type === 'GrantAmended' || type === 'GrantEdited') grant = changedGrant(grant!, { type, data } as never);
+    else if (type === 'GrantAmended' || type === 'GrantEdited')
+      grant = changedGrant(grant!, { type, data } as never);
     else if ((type === 'GrantVoided' || type === 'GrantExpired') && data.notes !== undefined)
       grant = { ...grant!, notes: data.notes };
   }

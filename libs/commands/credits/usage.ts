@@ -31,7 +31,6 @@ import { acceptedTime, debtLimitOf, meterUnit, rate } from './drawn-unit.js';
 import { refuseLater, resolveCustomer, type CreditsDeps } from './deps.js';
 import { unacceptable } from './amounts.js';
 import type { Refused } from './answered.js';
-import { commandRefused } from './grants.js';
 import { lookingAgain, recordedConsumption } from './reversals.js';
 
 /** One usage event, its shape checked. */
@@ -156,9 +155,10 @@ async function correctUsage(
   });
   const [event] = written.events;
   const { position, replayed } = written;
-  return event?.type === 'CommandRefused'
-    ? { problem: commandRefused(event.data), position, replayed }
-    : ingested(customer.id, written);
+  if (event?.type !== 'CommandRefused') return ingested(customer.id, written);
+  const { code, detail } = event.data;
+  const problem = new Problem(code, detail, undefined, `/v1/audit/log?from=${position}&limit=1`);
+  return { problem, position, replayed };
 }
 
 /** Looks up, each time it is asked, what the meter has drawn: the newest first, as much as the correction needs. */

@@ -70,7 +70,7 @@ export const grantsProjection: Projection = {
           ...(edited ? { voidNotes: null } : {}),
         });
       }
-      if (event.type === 'GrantVoided' && event.data.notes !== undefined)
+      if ((event.type === 'GrantVoided' || event.type === 'GrantExpired') && event.data.notes !== undefined)
         change(event.data.grantId, { voidNotes: event.data.notes });
     }
     await sink.upsert(grants, [...issued.values()]);
