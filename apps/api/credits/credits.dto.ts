@@ -333,6 +333,22 @@ export class GrantsQuery extends CustomerListQuery {
   applicationType?: 'usage' | 'monetary';
 }
 
+export const HOLD_STATUSES = ['held', 'captured', 'released', 'expired'] as const;
+export const SERIES_STATUSES = ['active', 'paused', 'cancelled', 'ended'] as const;
+
+export class HoldsQuery extends CustomerListQuery {
+  @Field(IsOneOf(HOLD_STATUSES), { optional: true, enum: HOLD_STATUSES })
+  status?: (typeof HOLD_STATUSES)[number];
+
+  @Field(IsText(128), { optional: true })
+  unit?: string;
+}
+
+export class RenewalsQuery extends CustomerListQuery {
+  @Field(IsOneOf(SERIES_STATUSES), { optional: true, enum: SERIES_STATUSES })
+  status?: (typeof SERIES_STATUSES)[number];
+}
+
 export class TransactionsQuery extends CustomerListQuery {
   @Field(IsOneOf(MOVEMENTS), { optional: true, enum: MOVEMENTS })
   type?: (typeof MOVEMENTS)[number];
