@@ -171,7 +171,7 @@ describe('the renewal job', () => {
 
   test('a year of daily renewals and expiries in one call, of several customers', async () => {
     const accounts = await Promise.all([newAccount(api), newAccount(api), newAccount(api)]);
-    const now = await nowOf(api, accounts[0]!.customerId);
+    const now = await nowOf(api, accounts[0].customerId);
     const renewal = { refillRrule: 'FREQ=DAILY', rollover: { policy: 'carry', upTo: 2 } };
     const series = await Promise.all(
       accounts.map((account) => grant(api, { ...account, amount: 10, renewal })),

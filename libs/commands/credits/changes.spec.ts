@@ -15,14 +15,7 @@ const world = creditsWorld();
 const DAY = 86_400_000;
 const at = (days: number) => new Date(world.now + days * DAY).toISOString();
 const draw = async (amount: string, members: object = {}) =>
-  bodyOf(
-    await consume(
-      world.deps,
-      asked,
-      { customerId: 'c1', unit: 'credits', amount, ...members } as never,
-      false,
-    ),
-  );
+  bodyOf(await consume(world.deps, asked, { customerId: 'c1', unit: 'credits', amount, ...members }, false));
 
 describe('changes to a grant', () => {
   test('the answer has all that was changed before, and a replay is the same to the byte', async () => {
@@ -69,12 +62,7 @@ describe('changes to a grant', () => {
 
 describe('holds', () => {
   const hold = (members: object, key?: string) =>
-    placeHold(
-      world.deps,
-      context(key),
-      { customerId: 'c1', unit: 'credits', amount: 4, ...members } as never,
-      false,
-    );
+    placeHold(world.deps, context(key), { customerId: 'c1', unit: 'credits', amount: 4, ...members }, false);
 
   test('are placed once by their own id, also when they are over', async () => {
     await world.grant({ amount: 10 });

@@ -163,7 +163,7 @@ async function grantUpTo(
 ): Promise<GrantIssued> {
   const { grantId, state, revision } = at;
   let grant: GrantIssued | undefined;
-  for await (const { type, data, ...fact } of factsOf(deps, tenant, customerId, issuedAt(state, grantId)!)) {
+  for await (const { type, data, ...fact } of factsOf(deps, tenant, customerId, issuedAt(state, grantId))) {
     if (fact.revision > revision) break;
     if (!('grantId' in data) || data.grantId !== grantId) continue;
     if (type === 'GrantIssued') grant = data;

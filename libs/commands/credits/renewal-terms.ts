@@ -10,7 +10,6 @@ import {
 } from '#libs/credits';
 import { canonicalRollover, canonicalRule, type RolloverInput } from '../catalog/definitions.handlers.js';
 import { positiveAmount, unacceptable } from './amounts.js';
-import type { GrantRequest } from './grant-request.js';
 
 /** How an ad hoc grant renews. */
 export interface RenewalRequest {
@@ -37,7 +36,15 @@ export interface TemplateRenewal {
 
 /** The terms that an ad hoc request brings, if it does; what is wrong with them is added to the issues. */
 export function adHocRenewal(
-  { renewal, amount, accessSchedule }: GrantRequest,
+  {
+    renewal,
+    amount,
+    accessSchedule,
+  }: {
+    readonly renewal?: RenewalRequest;
+    readonly amount?: string | number;
+    readonly accessSchedule?: unknown;
+  },
   unit: Document<Unit> | null,
   issues: Issue[],
 ): TemplateRenewal | undefined {
@@ -118,4 +125,4 @@ export function rolloverOf({ rollover }: RenewalTerms): RolloverPolicy | undefin
 }
 
 const withoutNulls = (renewal: RenewalRequest): RenewalRequest =>
-  Object.fromEntries(Object.entries(renewal).filter(([, value]) => value != null)) as RenewalRequest;
+  Object.fromEntries(Object.entries(renewal).filter(([, value]) => value != null));
