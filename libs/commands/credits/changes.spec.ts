@@ -170,6 +170,8 @@ describe('renewals', () => {
       '2026-02-27T23:00:00.000Z',
       '2026-03-30T22:00:00.000Z',
     ]);
+    const rare = { refillRrule: 'FREQ=YEARLY;INTERVAL=100', lifetimePeriods: 1000 };
+    expect(await world.grant({ amount: 1, renewal: rare })).toMatchObject({ expiryDate: null });
     expect(await issuesOf(world.grant({ amount: 1, renewal: { timezone: 'UTC' } }))).toEqual([
       '/renewal/refillRrule required',
       '/renewal/timezone not_applicable',

@@ -99,6 +99,7 @@ function checkRule(
 ): void {
   const fault = recurrenceFault(recurrence);
   if (fault) throw unacceptable([issue(pointer, fault.code, fault.message)]);
+  if (recurrence.anchor >= now) return;
   const missed = occurrencesAfter(recurrence, recurrence.anchor, RENEWALS_AT_ONCE + 1);
   if (missed.length > RENEWALS_AT_ONCE && missed.at(-1)! <= now)
     throw unacceptable([
