@@ -125,6 +125,10 @@ export async function startRuntime(
       expiryGrace: config.expiryGrace,
       maxEventAge: config.maxEventAge,
       locateGrant: readModels.locateGrant,
+      locateHold: readModels.locateHold,
+      locateConsumption: readModels.locateConsumption,
+      locateSeries: readModels.locateSeries,
+      drawnByMeter: readModels.drawnByMeter,
       customersDue: async (tenant, at, after) => {
         if (after === null) await readModels.waitForPosition(await eventStore.head(), DUE_WAIT);
         return readModels.customersDue(tenant, at, after);

@@ -9,6 +9,11 @@ import { ApiKeyGuard } from './auth.js';
 import { AuditController } from './audit/audit.controller.js';
 import { CATALOG_QUERIES, catalogControllers } from './catalog/index.js';
 import { CreditsController } from './credits/credits.controller.js';
+import { GrantsController } from './credits/grants.controller.js';
+import { HoldsController } from './credits/holds.controller.js';
+import { FinanceController } from './credits/finance.controller.js';
+import { InsightController } from './credits/insight.controller.js';
+import { RenewalsController } from './credits/renewals.controller.js';
 import { CustomerCreditsController } from './credits/customer-credits.controller.js';
 import { KeysController } from './keys/keys.controller.js';
 import { ReadGate } from './read-gate.js';
@@ -29,6 +34,11 @@ export class ApiModule {
         HealthController,
         DocsController,
         ...catalogControllers,
+        GrantsController,
+        HoldsController,
+        RenewalsController,
+        InsightController,
+        FinanceController,
         CreditsController,
         CustomerCreditsController,
         UsageController,

@@ -47,7 +47,8 @@ export const CLAIM_LEASE = 60 * SECOND;
 export const CLAIM = 'claim';
 
 /** What can be unique per tenant. */
-export type ClaimedThing = 'externalCustomerId' | 'eventName' | 'featureSlug' | 'priceComponent' | 'grant';
+export type ClaimedThing =
+  'externalCustomerId' | 'eventName' | 'featureSlug' | 'priceComponent' | 'grant' | 'hold';
 
 /** Id of the stream that decides who owns a value. */
 export const claimId = (what: ClaimedThing, value: string): string => `${what}:${value}`;

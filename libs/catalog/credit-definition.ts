@@ -2,7 +2,7 @@ import { parseAmount } from '#libs/kernel';
 import type { Issue, IssueCode, StoredAmount, StoredId } from '#libs/kernel';
 import { isCurrency } from './currency.js';
 import type { DocumentKind } from './document.js';
-import { checkRecurrenceRule } from '#libs/calendar';
+import { checkRenewalTerms, type Rollover } from './renewal-terms.js';
 
 export const SCOPES = ['component', 'price', 'plan', 'merchant'] as const;
 export const APPLICATION_TYPES = ['usage', 'monetary'] as const;
@@ -31,6 +31,12 @@ export type CreditDefinition = {
   /** Canonical RFC 5545 rule without time zone. */
   readonly refillRrule?: string | undefined;
   readonly renewOnBilling: boolean;
+  /** IANA name of the zone in which the rule's wall clocks are; absent: the customer's, else UTC. */
+  readonly timezone?: string | undefined;
+  /** Absent: what is left at a renewal is forfeited. */
+  readonly rollover?: Rollover | undefined;
+  /** Lifetime of a grant in renewals; absent, and without days: until the next one. */
+  readonly lifetimePeriods?: number | undefined;
   readonly billingVisible: boolean;
   readonly billingDescription?: string | undefined;
   /** ISO 4217; monetary only. */
@@ -60,7 +66,7 @@ export const creditDefinitionKind: DocumentKind<CreditDefinition, 'CreditDefinit
     ...checkKind(definition),
     ...checkScope(definition),
     ...checkAmounts(definition),
-    ...checkRenewal(definition),
+    ...checkRenewalTerms(definition),
   ],
   present: () => ({}),
 };
@@ -111,12 +117,7 @@ function checkScope({ scope, planId, priceId, priceComponentId, applicationType 
   return [];
 }
 
-function checkAmounts({
-  defaultAmount,
-  refillAmount,
-  expiryDays,
-  priority,
-}: CreditDefinition): readonly Issue[] {
+function checkAmounts({ defaultAmount, refillAmount, priority }: CreditDefinition): readonly Issue[] {
   const issues: Issue[] = [];
   for (const [member, text] of Object.entries({ defaultAmount, refillAmount })) {
     if (text === undefined) continue;
@@ -124,28 +125,9 @@ function checkAmounts({
     if (typeof amount !== 'bigint') issues.push(issue(member, amount, `${member} is not an amount.`));
     else if (amount <= 0n) issues.push(issue(member, 'amount_not_positive', `${member} must be above zero.`));
   }
-  if (
-    expiryDays !== undefined &&
-    (!Number.isInteger(expiryDays) || expiryDays < 1 || expiryDays > MAX_EXPIRY_DAYS)
-  )
-    issues.push(issue('expiryDays', 'out_of_range', `expiryDays must be 1 to ${MAX_EXPIRY_DAYS}.`));
   if (!(priority >= 0 && priority <= 100))
     issues.push(issue('priority', 'out_of_range', 'priority must be 0 to 100.'));
   return issues;
-}
-
-/** A hundred years: with it every expiry stays within the range of times. */
-export const MAX_EXPIRY_DAYS = 36_500;
-
-function checkRenewal({ refillRrule, renewOnBilling }: CreditDefinition): readonly Issue[] {
-  if (refillRrule === undefined) return [];
-  const fault = checkRecurrenceRule(refillRrule);
-  return [
-    ...(fault ? [{ pointer: '/refillRrule', ...fault }] : []),
-    ...(renewOnBilling
-      ? [issue('refillRrule', 'renewal_ambiguous', 'Renew by refillRrule or on billing, not both.')]
-      : []),
-  ];
 }
 
 const issue = (member: string, code: IssueCode, message: string): Issue => ({

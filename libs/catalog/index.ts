@@ -8,3 +8,4 @@ export * from './meter.js';
 export * from './plan.js';
 export * from './price.js';
 export * from './unit.js';
+export * from './renewal-terms.js';

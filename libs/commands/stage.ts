@@ -32,6 +32,8 @@ export interface StagedStream {
   readonly head: StreamHead;
   /** Commands that did not fit into one append. */
   readonly rest: readonly PendingCommand[];
+  /** More is due than goes into one append: the events are what time made due, to be written before `rest` is decided. */
+  readonly settling: boolean;
 }
 
 /** Keeps one append of one stream below what every store accepts. */
@@ -73,7 +75,18 @@ export function stage(entry: StreamEntry, commands: readonly PendingCommand[], c
     };
   };
 
+  /** @returns false when there is more to come. */
+  const settle = (context: CommandContext): boolean => {
+    while (bytes <= MAX_STAGED_BYTES / 2) {
+      const due = kind.settle!(head.state, now);
+      if (due.length === 0) return true;
+      for (const event of due) record(event, { ...context, actor: 'time' });
+    }
+    return false;
+  };
+
   let settled = !kind.settle;
+  let settling = false;
   let taken = 0;
   for (const pending of commands) {
     if (bytes > MAX_STAGED_BYTES) break;
@@ -86,8 +99,12 @@ export function stage(entry: StreamEntry, commands: readonly PendingCommand[], c
       continue;
     }
     if (!settled && request.settleFirst !== false) {
-      settled = true;
-      for (const event of kind.settle!(head.state, now)) record(event, { ...request.context, actor: 'time' });
+      settled = settle(request.context);
+      if (!settled) {
+        settling = true;
+        taken--;
+        break;
+      }
     }
     const mark = { head, bytes, count: newEvents.length };
     try {
@@ -117,6 +134,7 @@ export function stage(entry: StreamEntry, commands: readonly PendingCommand[], c
     outcomes,
     head,
     rest: commands.slice(taken),
+    settling,
   };
 }
 

@@ -7,7 +7,10 @@ export interface StreamKind<State, Command, Event extends DomainEvent> {
   /** Before the first dash of the stream's name. */
   readonly category: string;
   readonly decider: Decider<State, Command, Event>;
-  /** Facts that time has made due up to and including `now`, in order; appended in front of every decision. */
+  /**
+   * Facts that time has made due up to and including `now`, in order; appended in front of every decision. As many as go
+   * into one append: it is asked again, with these folded in, until there are none.
+   */
   readonly settle?: (state: State, now: Instant) => readonly Event[];
   /** The types of its events: which version is written, and how older ones are read. */
   readonly eventTypes: CategoryTypes;

@@ -144,7 +144,9 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
   }
 
   async function commit(staged: readonly StagedStream[]): Promise<void> {
-    const writing = staged.filter(({ outcomes }) => outcomes.some(({ did }) => did === 'write'));
+    const writing = staged.filter(
+      ({ outcomes, settling }) => settling || outcomes.some(({ did }) => did === 'write'),
+    );
     try {
       const results = writing.length === 0 ? [] : await append(writing);
       const resultOf = new Map(writing.map((stream, index) => [stream, results[index]]));
@@ -180,11 +182,13 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
   }
 
   /** What is known of the stream may be wrong now: it is forgotten, and later commands load it anew. */
-  function fail({ entry, outcomes }: StagedStream, error: unknown): void {
+  function fail({ entry, outcomes, rest, settling }: StagedStream, error: unknown): void {
     cache.drop(entry);
     entry.staged = false;
-    for (const { pending } of outcomes) settle(pending, () => pending.reject(unavailable(error)));
-    for (const pending of entry.queue.splice(0)) admit(pending);
+    // those that wait for what is due cannot go before it
+    for (const pending of [...outcomes.map((outcome) => outcome.pending), ...(settling ? rest : [])])
+      settle(pending, () => pending.reject(unavailable(error)));
+    for (const pending of entry.queue.splice(0)) if (!pending.settled) admit(pending);
   }
 
   async function append(streams: readonly StagedStream[]): Promise<readonly AppendResult[]> {

@@ -4,11 +4,15 @@ import type {
   ConsumptionReversed,
   CreditEvent,
   CreditsConsumed,
+  GrantAmended,
+  GrantEdited,
   GrantIssued,
   HoldCaptured,
   HoldPlaced,
   HoldReleased,
   RenewalBegun,
+  RolloverPolicy,
+  ShortagePolicy,
   UsageRecorded,
 } from './events.js';
 
@@ -36,7 +40,31 @@ export function grantStatus(
   return effectiveAt <= now ? 'ACTIVE' : 'SCHEDULED';
 }
 
-/** A grant as the API shows it. A grant that has expired by time has nothing left, whether that is recorded or not. */
+/** What was issued as it holds after the grant was amended or edited: what an answer shows. */
+export function changedGrant(
+  issued: GrantIssued,
+  change:
+    | { readonly type: 'GrantAmended'; readonly data: GrantAmended }
+    | { readonly type: 'GrantEdited'; readonly data: GrantEdited },
+): GrantIssued {
+  if (change.type === 'GrantAmended') {
+    const { amount, effectiveAt, expiresAt } = change.data;
+    const { expiresAt: _, ...rest } = issued;
+    return { ...rest, amount, effectiveAt, ...(expiresAt === undefined ? {} : { expiresAt }) };
+  }
+  const { name, description, notes, referenceCode, metadata, priority } = change.data;
+  const set = { name, description, notes, referenceCode, metadata };
+  const after: Record<string, unknown> = { ...issued, ...(priority === undefined ? {} : { priority }) };
+  for (const [member, value] of Object.entries(set))
+    if (value === null) delete after[member];
+    else if (value !== undefined) after[member] = value;
+  return after as unknown as GrantIssued;
+}
+
+/**
+ * A grant as the API shows it. A grant that has expired by time has nothing left, whether that is recorded or not.
+ * @param data as issued, or as changed since
+ */
 export function grantAnswer(customerId: string, data: GrantIssued, progress: GrantProgress, now: Instant) {
   const { applicability, links } = data;
   const expiresAt = data.expiresAt === undefined ? null : Date.parse(data.expiresAt);
@@ -106,12 +134,30 @@ const STATUS_ORDER: readonly GrantStatus[] = ['ACTIVE', 'SCHEDULED', 'DEPLETED',
 
 export type ConsumptionStatus = 'consumed' | 'partial' | 'pending' | 'overage' | 'refused';
 
-/** A consumption as the API shows it; a refusal has the same shape with nothing drawn. */
+/**
+ * A consumption as the API shows it; a refusal has the same shape with nothing drawn, a captured hold is one that drew all
+ * it asked for.
+ * @param reversed sum of what was taken back of it
+ */
 export function consumptionAnswer(
   customerId: string,
   event:
     | { readonly type: 'CreditsConsumed'; readonly data: CreditsConsumed }
+    | { readonly type: 'ConsumptionRefused'; readonly data: ConsumptionRefused }
+    | { readonly type: 'HoldCaptured'; readonly data: HoldCaptured },
+  reversed = '0',
+): ConsumptionAnswer {
+  return event.type === 'HoldCaptured'
+    ? captureAnswer(customerId, event.data, reversed)
+    : shortableAnswer(customerId, event, reversed);
+}
+
+function shortableAnswer(
+  customerId: string,
+  event:
+    | { readonly type: 'CreditsConsumed'; readonly data: CreditsConsumed }
     | { readonly type: 'ConsumptionRefused'; readonly data: ConsumptionRefused },
+  reversed: string,
 ) {
   const { data } = event;
   const drew = event.type === 'CreditsConsumed' ? event.data : null;
@@ -119,13 +165,14 @@ export function consumptionAnswer(
   return {
     id: data.consumptionId,
     customerId,
-    status: refusal ? 'refused' : statusOf(event.data as CreditsConsumed),
+    status: drew ? statusOf(drew) : 'refused',
     unit: data.unit,
     requested: data.requested,
     consumed: drew?.consumed ?? '0',
     shortfall: drew?.shortfall ?? data.requested,
     debt: drew?.debt ?? '0',
-    onShortage: data.onShortage,
+    reversed,
+    onShortage: data.onShortage as ShortagePolicy | null,
     allocations: drew?.allocations ?? [],
     balanceAfter: drew?.balanceAfter ?? null,
     debtAfter: drew?.debtAfter ?? null,
@@ -137,7 +184,33 @@ export function consumptionAnswer(
     context: data.context ?? null,
   };
 }
-export type ConsumptionAnswer = ReturnType<typeof consumptionAnswer>;
+export type ConsumptionAnswer = ReturnType<typeof shortableAnswer>;
+
+function captureAnswer(customerId: string, data: HoldCaptured, reversed: string): ConsumptionAnswer {
+  return {
+    id: data.holdId,
+    customerId,
+    status: 'consumed',
+    unit: data.unit,
+    requested: data.captured,
+    consumed: data.captured,
+    shortfall: '0',
+    debt: '0',
+    reversed,
+    onShortage: null,
+    allocations: data.allocations
+      .filter(({ amount }) => amount !== '0')
+      .map(({ grantId, amount, remainingAfter }) => ({ grantId, amount, remainingAfter })),
+    balanceAfter: data.balanceAfter,
+    debtAfter: null,
+    availableAfter: null,
+    reason: null,
+    effectiveAt: data.effectiveAt,
+    rating: null,
+    reference: data.reference ?? null,
+    context: data.context ?? null,
+  };
+}
 
 function statusOf({ shortfall, onShortage }: CreditsConsumed): ConsumptionStatus {
   if (shortfall === '0') return 'consumed';
@@ -252,13 +325,17 @@ export const seriesAnswer = (customerId: string, begun: RenewalBegun, progress: 
   timezone: begun.zone,
   anchor: begun.anchor,
   refillAmount: begun.template.amount,
-  lifetime: begun.lifetime,
-  rollover: begun.rollover,
+  expiryDays: 'days' in begun.lifetime ? begun.lifetime.days : null,
+  lifetimePeriods: 'periods' in begun.lifetime ? begun.lifetime.periods : null,
+  rollover: rolloverAnswer(begun.rollover),
   occurrence: progress.occurrence,
   lastRenewalAt: progress.lastAt,
   nextRenewalAt: progress.status === 'active' ? progress.nextAt : null,
   createdAt: begun.begunAt,
 });
+/** As a caller writes it. */
+const rolloverAnswer = ({ kind, ...caps }: RolloverPolicy) => ({ policy: kind, ...caps });
+
 export type SeriesAnswer = ReturnType<typeof seriesAnswer>;
 
 /** The consumption among a command's events, if it made one. */

@@ -265,7 +265,7 @@ export interface CancelRenewal {
   readonly reason?: string;
 }
 
-/** Records what time made due up to `now`, and nothing else. */
+/** Records what time made due up to `now`, as much of it as fits into one append: until it records nothing. */
 export interface SettleDue {
   readonly type: 'SettleDue';
   readonly now: Instant;

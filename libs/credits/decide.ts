@@ -3,7 +3,7 @@ import { initialAccount, type AccountState } from './account.js';
 import { adjustGrant, amendGrant, editGrant, expireGrant, revokeGrant } from './amend.js';
 import type { CreditCommand } from './commands.js';
 import { consume } from './consume.js';
-import { dueFacts } from './due.js';
+import { DUE_ROOM, dueFacts } from './due.js';
 import type { CreditEvent } from './events.js';
 import { evolve } from './evolve.js';
 import { captureHold, placeHold, releaseHold } from './hold.js';
@@ -67,7 +67,7 @@ export function decide(command: CreditCommand, state: AccountState): readonly Cr
     case 'CancelRenewal':
       return cancelRenewal(command, state);
     case 'SettleDue':
-      return dueFacts(state, command.now, command.grace);
+      return dueFacts(state, command.now, command.grace, DUE_ROOM);
   }
 }
 

@@ -10,23 +10,44 @@ import { carriedGrantId, carriedOf, endOf, renewalGrant } from './series.js';
 
 /** Most renewals that one call records. What is left is due still: the caller asks again. */
 export const RENEWALS_AT_ONCE = 500;
+/** Characters of JSON of the facts that time made due in one append: with their metadata, well below what a store takes. */
+export const DUE_ROOM = 100_000;
 
 /**
  * What time has made due up to and including `now`, each at its own instant and in the order in which it fell due. At one
  * instant: hold time-outs, expiries with what is carried over them, renewals, activations with the debt they pay.
- * After {@link RENEWALS_AT_ONCE} renewals it stops: ask again with what it says folded in, until it says nothing.
+ * After {@link RENEWALS_AT_ONCE} renewals, or about `room`, it stops: ask again with what it says folded in, until it says
+ * nothing. It stops only between facts that do not belong together.
  * @param grace ms by which the recording of expiries is delayed
+ * @param room characters of JSON after which it stops; none when absent
  */
-export function dueFacts(state: AccountState, now: Instant, grace = 0): readonly CreditEvent[] {
+export function dueFacts(
+  state: AccountState,
+  now: Instant,
+  grace = 0,
+  room = Infinity,
+): readonly CreditEvent[] {
   if (state.nextDue > now) return [];
   const facts = factsFrom(state);
+  const full = fullAfter(facts, room);
   for (let renewals = 0; ; renewals++) {
     const series = nextRenewal(facts.state);
     const renewsAt = series?.nextAt ?? Infinity;
-    settleUpTo(facts, Math.min(now, renewsAt), now, grace, renewsAt <= now);
-    if (!series || renewsAt > now || renewals === RENEWALS_AT_ONCE) return facts.events;
+    settleUpTo(facts, Math.min(now, renewsAt), now, grace, renewsAt <= now, full);
+    if (!series || renewsAt > now || renewals === RENEWALS_AT_ONCE || full()) return facts.events;
     renew(facts, series, renewsAt);
   }
+}
+
+/** Whether the facts have come to that many characters. */
+function fullAfter({ events }: Facts, room: number): () => boolean {
+  let counted = 0;
+  let characters = 0;
+  return () => {
+    if (room === Infinity) return false;
+    for (; counted < events.length; counted++) characters += JSON.stringify(events[counted]).length;
+    return characters >= room;
+  };
 }
 
 /** All that time has made due, however many renewals that is: what a decision needs to stand on. */
@@ -53,7 +74,14 @@ type Due =
   | { readonly at: Instant; readonly step: 1 | 2; readonly grant: Grant };
 
 /** Everything but renewals up to and including `until`; activations of that very instant wait where a renewal comes first. */
-function settleUpTo(facts: Facts, until: Instant, now: Instant, grace: number, renewsThen: boolean): void {
+function settleUpTo(
+  facts: Facts,
+  until: Instant,
+  now: Instant,
+  grace: number,
+  renewsThen: boolean,
+  full: () => boolean,
+): void {
   if (facts.state.nextDue > until) return;
   const due: Due[] = [];
   for (const hold of facts.state.holds.values())
@@ -67,6 +95,7 @@ function settleUpTo(facts: Facts, until: Instant, now: Instant, grace: number, r
     }
   due.sort((a, b) => a.at - b.at || a.step - b.step);
   for (const one of due) {
+    if (full()) return;
     if (one.step === 0) {
       facts.record(holdReleased(facts.state, one.hold, 'timed_out', one.at));
       continue;

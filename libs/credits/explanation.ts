@@ -63,8 +63,17 @@ export interface Asked {
 }
 
 /** Why usage draws what it draws, in the account that these facts make. */
-export function explain(facts: readonly CreditEvent[], { unit, amount, at, context }: Asked): Explanation {
-  const { state, grants } = everyGrant(facts);
+export function explain(facts: readonly CreditEvent[], asked: Asked): Explanation {
+  const history = grantHistory();
+  for (const fact of facts) history.add(fact);
+  return history.explain(asked);
+}
+
+function explainIn(
+  state: AccountState,
+  grants: ReadonlyMap<string, Grant>,
+  { unit, amount, at, context }: Asked,
+): Explanation {
   const order = [...grants.values()].sort(
     (a, b) => Number(a.unit !== unit) - Number(b.unit !== unit) || compareBurnDown(a, b),
   );
@@ -106,25 +115,31 @@ export function explainConsumption(facts: readonly CreditEvent[], consumptionId:
   return null;
 }
 
-/** The account, and every grant it ever had as it was last seen; nothing remains of those that ended. */
-function everyGrant(facts: readonly CreditEvent[]): {
-  readonly state: AccountState;
-  readonly grants: ReadonlyMap<string, Grant>;
-} {
-  const grants = new Map<string, Grant>();
+/** An account that is told fact by fact, with every grant it ever had; it holds on to grants, not to facts. */
+export function grantHistory() {
+  const seen = new Map<string, Grant>();
   let state = initialAccount;
-  for (const event of facts) {
-    state = evolve(state, event);
-    const { type, data } = event;
-    if (type === 'GrantIssued') grants.set(data.grantId, grantFrom(data, state.revision));
-    if (type === 'GrantAmended' || type === 'GrantEdited') {
-      const grant = findGrant(state, data.grantId) ?? state.ended.get(data.grantId)?.grant;
-      if (grant) grants.set(data.grantId, grant);
-    }
-  }
-  for (const [id, grant] of grants)
-    grants.set(id, findGrant(state, id) ?? { ...grant, remaining: 0n, held: 0n });
-  return { state, grants };
+  return {
+    get state(): AccountState {
+      return state;
+    },
+    add(event: CreditEvent): void {
+      state = evolve(state, event);
+      const { type, data } = event;
+      if (type === 'GrantIssued') seen.set(data.grantId, grantFrom(data, state.revision));
+      if (type === 'GrantAmended' || type === 'GrantEdited') {
+        const grant = findGrant(state, data.grantId) ?? state.ended.get(data.grantId)?.grant;
+        if (grant) seen.set(data.grantId, grant);
+      }
+    },
+    /** Why usage draws what it draws in the account as it stands now; nothing remains of grants that ended. */
+    explain(asked: Asked): Explanation {
+      const grants = new Map(seen);
+      for (const [id, grant] of seen)
+        grants.set(id, findGrant(state, id) ?? { ...grant, remaining: 0n, held: 0n });
+      return explainIn(state, grants, asked);
+    },
+  };
 }
 
 function verdictOn(

@@ -128,17 +128,32 @@ function draw(
   return { drawn, events: [event] };
 }
 
-/** Average amount a day that usage drew or came to owe in `[now - days, now)`, what was taken back counted off; never below 0. */
-export function recentRate(
-  facts: readonly CreditEvent[],
-  { unit, now, days }: { readonly unit: string; readonly now: Instant; readonly days: number },
-): Amount {
-  let used = 0n;
-  for (const fact of facts)
-    for (const movement of movementsOf(fact)) {
-      const counts = movement.unit === unit && movement.at >= now - days * DAY && movement.at < now;
-      if (counts && ['consumption', 'capture', 'debt', 'reversal'].includes(movement.kind))
-        used -= movement.amount;
-    }
-  return used > 0n ? used / BigInt(days) : 0n;
+/** Which usage counts when a rate is measured: of a unit, in `[now - days, now)`. */
+export interface RateWindow {
+  readonly unit: string;
+  readonly now: Instant;
+  readonly days: number;
 }
+
+/** What a fact drew or came to owe within the window, what was taken back counted off. */
+export function usedIn(fact: CreditEvent, { unit, now, days }: RateWindow): Amount {
+  let used = 0n;
+  for (const movement of movementsOf(fact)) {
+    const counts = movement.unit === unit && movement.at >= now - days * DAY && movement.at < now;
+    if (counts && ['consumption', 'capture', 'debt', 'reversal'].includes(movement.kind))
+      used -= movement.amount;
+  }
+  return used;
+}
+
+/** Average amount a day that usage drew or came to owe in the window; never below 0. */
+export function recentRate(facts: readonly CreditEvent[], window: RateWindow): Amount {
+  return rateOf(
+    facts.reduce((sum, fact) => sum + usedIn(fact, window), 0n),
+    window,
+  );
+}
+
+/** @param used what all facts together used in the window */
+export const rateOf = (used: Amount, { days }: Pick<RateWindow, 'days'>): Amount =>
+  used > 0n ? used / BigInt(days) : 0n;

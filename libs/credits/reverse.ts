@@ -173,7 +173,8 @@ function piecesOf({ event }: RecordedConsumption) {
   };
 }
 
-function leftOf(consumption: RecordedConsumption, state: AccountState): Amount {
+/** How much of a consumption was not taken back yet. */
+export function leftOf(consumption: RecordedConsumption, state: AccountState): Amount {
   const { uncovered, debt, allocations } = piecesOf(consumption);
   const whole = allocations.reduce((sum, { amount }) => sum + readAmount(amount), uncovered + debt);
   return whole - (state.reversed.get(idOf(consumption)) ?? 0n);

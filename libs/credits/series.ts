@@ -33,7 +33,7 @@ export function endOf(cycle: Cycle, start: Instant, periodEnd: Instant = Infinit
   if ('days' in lifetime) return start + lifetime.days * DAY;
   if (rule === null) return periodEnd;
   let end: Instant = start;
-  for (let period = 0; period < lifetime.periods; period++)
+  for (let period = 0; period < lifetime.periods && end < Infinity; period++)
     end = nextPeriodEnd({ rule, zone, anchor }, end) ?? Infinity;
   return end;
 }

@@ -46,27 +46,40 @@ const noTotals = (): Totals => ({
   outstanding: 0n,
 });
 
+/** What a movement counts under; null: not at all. */
+export type TotalsKey = (grant: GrantIssued, movement: Movement) => string | null;
+
 /**
- * Totals of an account's movements by whatever `keyOf` makes of a movement and the grant it moves: the unit, its definition,
- * category or source, the period in which the movement counts. What only moves debt has no part in it. With periods in the
- * key, `outstanding` and `held` are what the period changed.
+ * Totals of movements by whatever `keyOf` makes of a movement and the grant it moves: the unit, its definition, category or
+ * source, the period in which the movement counts. What only moves debt has no part in it. With periods in the key,
+ * `outstanding` and `held` are what the period changed. Told fact by fact, of one account or of many.
  */
-export function totalsBy(
-  facts: readonly CreditEvent[],
-  keyOf: (grant: GrantIssued, movement: Movement) => string,
-): ReadonlyMap<string, Readonly<Totals>> {
+export function totalsOf(keyOf: TotalsKey) {
   const grants = new Map<string, GrantIssued>();
   const totals = new Map<string, Totals>();
-  for (const fact of facts) {
-    if (fact.type === 'GrantIssued') grants.set(fact.data.grantId, fact.data);
-    for (const movement of movementsOf(fact)) {
-      if (movement.grantId === null) continue;
-      const key = keyOf(grants.get(movement.grantId)!, movement);
-      const sums = totals.get(key) ?? noTotals();
-      totals.set(key, sums);
-      add(sums, movement);
-    }
-  }
+  return {
+    totals: totals as ReadonlyMap<string, Readonly<Totals>>,
+    add(fact: CreditEvent): void {
+      if (fact.type === 'GrantIssued') grants.set(fact.data.grantId, fact.data);
+      for (const movement of movementsOf(fact)) {
+        if (movement.grantId === null) continue;
+        const key = keyOf(grants.get(movement.grantId)!, movement);
+        if (key === null) continue;
+        const sums = totals.get(key) ?? noTotals();
+        totals.set(key, sums);
+        add(sums, movement);
+      }
+    },
+  };
+}
+
+/** The same of facts that are all at hand. */
+export function totalsBy(
+  facts: readonly CreditEvent[],
+  keyOf: TotalsKey,
+): ReadonlyMap<string, Readonly<Totals>> {
+  const { totals, add: tell } = totalsOf(keyOf);
+  for (const fact of facts) tell(fact);
   return totals;
 }
 

@@ -3,6 +3,8 @@ import { CatalogRow } from './catalog/catalog.entity.js';
 import { CheckpointRow } from './checkpoints/checkpoint.entity.js';
 import { CustomerRow } from './customers/customers.entity.js';
 import { GrantRow } from './grants/grants.entity.js';
+import { HoldRow } from './holds/holds.entity.js';
+import { RenewalRow } from './renewals/renewals.entity.js';
 import { ScheduleRow } from './schedules/schedules.entity.js';
 import { TransactionRow } from './transactions/transactions.entity.js';
 import { UsageRow } from './usage/usage.entity.js';
@@ -14,6 +16,8 @@ export const ENTITIES = [
   CheckpointRow,
   CustomerRow,
   GrantRow,
+  HoldRow,
+  RenewalRow,
   ScheduleRow,
   TransactionRow,
   UsageRow,

@@ -4,6 +4,7 @@ import { ENTITIES } from './entities.js';
 import { MIGRATE_LOCK } from './locks.js';
 import { ReadModels1760000000000 } from './migrations/1760000000000-read-models.js';
 import { Schedules1770000000000 } from './migrations/1770000000000-schedules.js';
+import { HoldsAndRenewals1780000000000 } from './migrations/1780000000000-holds-and-renewals.js';
 import { LIVE } from './table.js';
 
 /** TypeORM's view of the schema `read_models`: entities and migrations. Not yet connected. */
@@ -13,7 +14,7 @@ export const readModelsDataSource = (connectionString: string): DataSource =>
     url: connectionString,
     schema: LIVE,
     entities: ENTITIES,
-    migrations: [ReadModels1760000000000, Schedules1770000000000],
+    migrations: [ReadModels1760000000000, Schedules1770000000000, HoldsAndRenewals1780000000000],
     migrationsTableName: 'migrations',
     applicationName: 'read-models',
     poolSize: 2,

@@ -37,15 +37,11 @@ export interface Sink {
     update?: readonly (keyof Row & string)[],
   ): Promise<void>;
   /**
-   * Sets columns of rows that exist; a member that is undefined stays as it is.
-   * @param properties those that any of the patches sets
+   * Sets columns of rows that exist; a member that is undefined stays as it is, null is a value like others.
+   * @param patches at most one per key
    * @throws Error when a row does not exist
    */
-  patch<Row extends object>(
-    table: Table<Row>,
-    properties: readonly (keyof Row & string)[],
-    patches: readonly Partial<Row>[],
-  ): Promise<void>;
+  patch<Row extends object>(table: Table<Row>, patches: readonly Partial<Row>[]): Promise<void>;
   /** Deletes rows by their keys; one that is not there is as good as deleted. */
   remove<Row extends object>(table: Table<Row>, keys: readonly Partial<Row>[]): Promise<void>;
   /** Reads the projection's own rows; `{schema}` in the text stands for the schema. */

@@ -2,7 +2,9 @@ import { balancesProjection } from './balances/balances.projection.js';
 import { catalogProjection } from './catalog/catalog.projection.js';
 import { customersProjection } from './customers/customers.projection.js';
 import { grantsProjection } from './grants/grants.projection.js';
+import { holdsProjection } from './holds/holds.projection.js';
 import type { Projection } from './projection.js';
+import { renewalsProjection } from './renewals/renewals.projection.js';
 import { schedulesProjection } from './schedules/schedules.projection.js';
 import { transactionsProjection } from './transactions/transactions.projection.js';
 import { usageProjection } from './usage/usage.projection.js';
@@ -13,6 +15,8 @@ export const PROJECTIONS: readonly Projection[] = [
   catalogProjection,
   customersProjection,
   grantsProjection,
+  holdsProjection,
+  renewalsProjection,
   schedulesProjection,
   transactionsProjection,
   usageProjection,

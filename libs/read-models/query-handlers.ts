@@ -2,6 +2,8 @@ import { CustomerBalancesHandler } from './balances/balances.query.js';
 import { FindCatalogHandler, ListCatalogHandler } from './catalog/catalog.query.js';
 import { FindCustomerHandler, ListCustomersHandler } from './customers/customers.query.js';
 import { CustomerGrantsHandler, FindGrantHandler } from './grants/grants.query.js';
+import { CustomerHoldsHandler, FindHoldHandler } from './holds/holds.query.js';
+import { CustomerRenewalsHandler, FindSeriesHandler } from './renewals/renewals.query.js';
 import { CustomerTransactionsHandler } from './transactions/transactions.query.js';
 import { FindConsumptionHandler, ListUsageHandler } from './usage/usage.query.js';
 
@@ -9,11 +11,15 @@ import { FindConsumptionHandler, ListUsageHandler } from './usage/usage.query.js
 export const readModelQueries = [
   CustomerBalancesHandler,
   CustomerGrantsHandler,
+  CustomerHoldsHandler,
+  CustomerRenewalsHandler,
   CustomerTransactionsHandler,
   FindCatalogHandler,
   FindConsumptionHandler,
   FindCustomerHandler,
   FindGrantHandler,
+  FindHoldHandler,
+  FindSeriesHandler,
   ListCatalogHandler,
   ListCustomersHandler,
   ListUsageHandler,

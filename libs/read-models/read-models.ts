@@ -1,10 +1,10 @@
 import type pg from 'pg';
-import { createGrantLookups, type GrantLookups } from './grants/grant-lookups.js';
+import { createLookups, type Lookups } from './lookups.js';
 import { createDueWork, type DueWork } from './schedules/due-accounts.js';
 import { startProjector, type Projector, type ProjectorOptions } from './projector.js';
 
 /** The read side of a process: the projector, or the one who looks on, and what commands look up in it. */
-export interface ReadModels extends Omit<Projector, 'stop'>, GrantLookups, DueWork {
+export interface ReadModels extends Omit<Projector, 'stop'>, Lookups, DueWork {
   readonly pool: pg.Pool;
   /** Resolves when the batch in hand is committed and nothing more is projected. */
   close(): Promise<void>;
@@ -24,7 +24,7 @@ export async function createReadModels(options: ProjectorOptions): Promise<ReadM
     status,
     currentPosition,
     close: stop,
-    ...createGrantLookups(pool, eventStore, projector),
+    ...createLookups(pool, eventStore, projector),
     ...createDueWork(pool),
   };
 }

@@ -70,23 +70,24 @@ export function createSink(connection: Queryable, schema: string): Sink {
       const text = `insert into ${schema}.${table.name} (${names(columns)})
         select ${columns.map(typed).join(', ')} from ${unnest(columns)}
         on conflict (${names(key)}) do update set ${set.map(({ name }) => `${q(name)} = excluded.${q(name)}`).join(', ')}`;
-      await run(client, text, arrays(columns, rows), `${schema}.${table.name}.upsert.${set.length}`);
+      await run(client, text, arrays(columns, rows), `${schema}.${table.name}.upsert.${maskOf(table, set)}`);
     },
 
-    async patch(table, properties, patches) {
-      if (patches.length === 0) return;
-      const set = columnsNamed(table, properties);
-      const columns = [...table.key, ...set];
-      const text = `update ${schema}.${table.name} t
-        set ${set.map((column) => `${q(column.name)} = coalesce(${typed(column)}, t.${q(column.name)})`).join(', ')}
-        from ${unnest(columns)}
-        where ${table.key.map((column) => `t.${q(column.name)} = ${typed(column)}`).join(' and ')}`;
-      const name = `${schema}.${table.name}.patch.${properties.length}`;
-      const { rowCount } = await run(client, text, arrays(columns, patches), name);
-      if (rowCount !== patches.length)
-        throw new Error(
-          `${patches.length - (rowCount ?? 0)} of ${patches.length} rows of ${table.name} are missing`,
-        );
+    async patch(table, patches) {
+      for (const [properties, some] of byMembers(table, patches)) {
+        const set = columnsNamed(table, properties);
+        const columns = [...table.key, ...set];
+        const text = `update ${schema}.${table.name} t
+          set ${set.map((column) => `${q(column.name)} = ${typed(column)}`).join(', ')}
+          from ${unnest(columns)}
+          where ${table.key.map((column) => `t.${q(column.name)} = ${typed(column)}`).join(' and ')}`;
+        const name = `${schema}.${table.name}.patch.${maskOf(table, set)}`;
+        const { rowCount } = await run(client, text, arrays(columns, some), name);
+        if (rowCount !== some.length)
+          throw new Error(
+            `${some.length - (rowCount ?? 0)} of ${some.length} rows of ${table.name} are missing`,
+          );
+      }
     },
 
     async remove(table, keys) {
@@ -128,6 +129,29 @@ function columnsNamed(table: Table, properties: readonly string[]): readonly Col
     return column;
   });
 }
+
+/** Patches that set the same columns, together. One that sets none is left out. */
+function byMembers<Row extends object>(
+  table: Table<Row>,
+  patches: readonly Partial<Row>[],
+): Iterable<readonly [properties: readonly string[], patches: readonly Partial<Row>[]]> {
+  const settable = table.columns.filter(({ primary }) => !primary).map(({ property }) => property);
+  const groups = new Map<string, [string[], Partial<Row>[]]>();
+  for (const patch of patches) {
+    const set = settable.filter((property) => (patch as Record<string, unknown>)[property] !== undefined);
+    if (set.length === 0) continue;
+    const group = groups.get(set.join());
+    if (group) group[1].push(patch);
+    else groups.set(set.join(), [set, [patch]]);
+  }
+  return groups.values();
+}
+
+/** Tells statements on one table apart, within the 63 characters that the name of one may have. */
+const maskOf = ({ columns }: Table, some: readonly ColumnOf[]): string =>
+  some
+    .reduce((mask, { name }) => mask | (1 << columns.findIndex((column) => column.name === name)), 0)
+    .toString(36);
 
 const arrays = (columns: readonly ColumnOf[], rows: readonly object[]): Buffer[] =>
   columns.map(({ property }) =>

@@ -1,4 +1,4 @@
-import { fresh, grant, newAccount, newCustomer, newMeter, newUnit, ok } from './world.js';
+import { consume, fresh, grant, newAccount, newCustomer, newMeter, newUnit, ok } from './world.js';
 import * as is from './bad-values.js';
 import type { Client } from '../support/client.js';
 import type { Field } from './bad-values.js';
@@ -24,6 +24,10 @@ export interface Things {
   rated: any;
   definition: string;
   grantId: string;
+  /** Grants that other routes change, each begins a series on billing. */
+  series: Readonly<Record<'pause' | 'resume' | 'cancel' | 'amend' | 'renew', string>>;
+  holds: Readonly<Record<'capture' | 'release', string>>;
+  consumptionId: string;
 }
 export const things = {} as Things;
 
@@ -45,6 +49,21 @@ export async function prepare(api: Client): Promise<void> {
   things.grantId = (await grant(api, { customerId: things.customerId, unit: things.unit, amount: 1000 })).id;
   for (const unit of [things.meter.unit])
     await grant(api, { customerId: things.customerId, unit, amount: 1000 });
+  const { customerId, unit } = things;
+  const begin = async () =>
+    (await grant(api, { customerId, unit, amount: 5, renewal: { renewOnBilling: true } })).id as string;
+  const hold = async () =>
+    ok(await api.post('/v1/credits/holds', { customerId, unit, amount: 5 }), 201).id as string;
+  things.series = {
+    pause: await begin(),
+    resume: await begin(),
+    cancel: await begin(),
+    amend: await begin(),
+    renew: await begin(),
+  };
+  ok(await api.post(`/v1/credits/renewals/${things.series.resume}/pause`, {}), 200);
+  things.holds = { capture: await hold(), release: await hold() };
+  things.consumptionId = (await consume(api, { customerId, unit, amount: 5 })).id;
   await newUnit(api);
   await newCustomer(api);
 }
@@ -93,6 +112,16 @@ const customerBody = () => ({
   preferredCurrency: 'EUR',
   metadata: { tier: 'gold' },
 });
+/** What a renewal is, below a pointer. */
+export const renewalFields = (at: string) => ({
+  [`${at}/refillAmount`]: is.positive,
+  [`${at}/rollover`]: { bad: [...is.object.bad, {}] },
+  [`${at}/rollover/policy`]: is.required(is.oneOf('carry')),
+  [`${at}/rollover/upTo`]: is.positive,
+  [`${at}/rollover/fraction`]: is.positive,
+  [`${at}/lifetimePeriods`]: is.whole(1, 1000),
+});
+
 /** Routes of the catalogue. */
 export const CATALOG_ROUTES: Readonly<Record<string, Route>> = {
   'POST customers': {
@@ -215,8 +244,11 @@ export const CATALOG_ROUTES: Readonly<Record<string, Route>> = {
       refillAmount: 5,
       expiryDays: 30,
       refillRrule: 'FREQ=MONTHLY',
+      timezone: 'Europe/Berlin',
+      rollover: { policy: 'reset' },
     }),
     fields: {
+      ...renewalFields(''),
       '/id': is.id,
       '/name': is.required(is.text(255)),
       '/description': is.text(2000),
@@ -228,9 +260,9 @@ export const CATALOG_ROUTES: Readonly<Record<string, Route>> = {
       '/priceId': is.reference,
       '/priceComponentId': is.reference,
       '/defaultAmount': is.required(is.positive),
-      '/refillAmount': is.positive,
       '/expiryDays': is.whole(1, 1_000_000),
       '/refillRrule': is.rule,
+      '/timezone': is.timezone,
       '/renewOnBilling': is.flag,
       '/billingVisible': is.flag,
       '/billingDescription': is.text(255),

@@ -73,6 +73,8 @@ const NO_AMOUNT = [
 ];
 const NEGATIVE = [-1, '-1', '-0.5'];
 export const amount: Field = { bad: [...NO_AMOUNT, ...NEGATIVE] };
+/** Above or below zero, not zero. */
+export const signed: Field = { bad: [...NO_AMOUNT, 0, '0', '0.0'] };
 export const positive: Field = { bad: [...NO_AMOUNT, ...NEGATIVE, 0, '0', '0.0', '0.000000000000'] };
 
 export const instant: Field = {

@@ -37,8 +37,18 @@ const CATALOGUE = golden('catalogue.v1.json');
 const HOLDS_AND_RENEWALS = golden('credit-account.holds-and-renewals.json');
 /** Every member and every value that no life above has; each by itself. */
 const MEMBERS = golden('credit-account.members.json');
+/** Definitions that say how their grants renew. */
+const RENEWING = golden('catalogue.renewals.json');
 const INSTALLATION = golden('installation.v1.json');
-const ALL = [...ACCOUNT_V1, ...ACCOUNT_V2, ...HOLDS_AND_RENEWALS, ...MEMBERS, ...CATALOGUE, ...INSTALLATION];
+const ALL = [
+  ...ACCOUNT_V1,
+  ...ACCOUNT_V2,
+  ...HOLDS_AND_RENEWALS,
+  ...MEMBERS,
+  ...CATALOGUE,
+  ...RENEWING,
+  ...INSTALLATION,
+];
 
 const ONE = 10n ** 12n;
 

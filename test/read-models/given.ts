@@ -60,6 +60,39 @@ export const revoke =
   (grantId: string, notes?: string): At =>
   (now) => ({ type: 'RevokeGrant', now, grantId, ...(notes === undefined ? {} : { notes }) });
 
+export const hold =
+  (id: string, amount: bigint, more: Partial<Extract<CreditCommand, { type: 'PlaceHold' }>> = {}): At =>
+  (now) => ({
+    type: 'PlaceHold',
+    now,
+    holdId: id,
+    unit: 'calls',
+    amount: amount * ONE,
+    onShortage: 'refuse',
+    effectiveAt: now,
+    context: {},
+    ...more,
+  });
+
+/** A series that renews every day, its first grant with the id of the series and `-0`. */
+export const begin =
+  (id: string, amount: bigint, more: Partial<Extract<CreditCommand, { type: 'BeginRenewal' }>> = {}): At =>
+  (now) => {
+    const issue = grant(`${id}-0`, amount, { source: 'plan', definitionId: 'def' })(now);
+    return {
+      type: 'BeginRenewal',
+      now,
+      seriesId: id,
+      grant: (issue as Extract<CreditCommand, { type: 'IssueGrants' }>).grants[0]!,
+      rule: 'FREQ=DAILY',
+      zone: 'UTC',
+      lifetime: { periods: 1 },
+      rollover: { kind: 'reset' },
+      refillAmount: amount * ONE,
+      ...more,
+    };
+  };
+
 export const settle: At = (now) => ({ type: 'SettleDue', now });
 
 /** A ledger in a database of its own: writer, store (in memory unless given) and read models. */
@@ -125,7 +158,10 @@ export async function givenLedger(options: { readonly store?: (url: string) => P
 
 export type Ledger = Awaited<ReturnType<typeof givenLedger>>;
 
-const TABLES = ['balances', 'grants', 'schedules', 'transactions', 'usage', 'customers', 'catalog'];
+const TABLES = [
+  ...['balances', 'grants', 'holds', 'renewals', 'schedules', 'transactions', 'usage'],
+  ...['customers', 'catalog'],
+];
 
 /** Every row of every read model as text, in order. */
 export async function allRows(pool: pg.Pool): Promise<Record<string, readonly string[]>> {

@@ -6,7 +6,18 @@ import { DAY } from '#libs/kernel';
 import { READ_MODEL_NAMES, verifyLedger, type ReadModels, type Verification } from '#libs/read-models';
 import { appendEvent } from '../support/append-event.js';
 import { startProtocolServer } from '../support/eventstoredb/start.js';
-import { consume, context, givenLedger, grant, NOW, revoke, settle, type Ledger } from './given.js';
+import {
+  begin,
+  consume,
+  context,
+  givenLedger,
+  grant,
+  hold,
+  NOW,
+  revoke,
+  settle,
+  type Ledger,
+} from './given.js';
 
 describe('verification', () => {
   let ledger: Ledger;
@@ -21,6 +32,10 @@ describe('verification', () => {
       await ledger.write(c, grant(`${c}-d`, 9n, { expiresAt: NOW + DAY }));
       await ledger.write(c, grant(`${c}-e`, 2n));
       await ledger.write(c, revoke(`${c}-e`));
+    }
+    for (const h of ['h1', 'h2']) {
+      await ledger.write(h, begin(`${h}-s`, 3n));
+      await ledger.write(h, hold(`${h}-h`, 2n));
     }
     ledger.clock.now = NOW + DAY;
     await ledger.write('c1', settle);

@@ -1,10 +1,45 @@
 import { ApiProperty, IntersectionType } from '@nestjs/swagger';
 import { MAX_RULE_LENGTH } from '#libs/calendar';
-import { APPLICATION_TYPES, MAX_EXPIRY_DAYS, SCOPES } from '#libs/catalog';
-import type { ApplicationType, Scope } from '#libs/catalog';
-import { Field, IsAmount, IsFlag, IsId, IsNumberWithin, IsOneOf, IsText, IsWhole } from '../http/fields.js';
+import {
+  APPLICATION_TYPES,
+  MAX_EXPIRY_DAYS,
+  MAX_LIFETIME_PERIODS,
+  ROLLOVER_POLICIES,
+  SCOPES,
+} from '#libs/catalog';
+import type { ApplicationType, Rollover, Scope } from '#libs/catalog';
+import {
+  Field,
+  IsAmount,
+  IsFlag,
+  IsId,
+  IsNumberWithin,
+  IsObjectOf,
+  IsOneOf,
+  IsText,
+  IsWhole,
+} from '../http/fields.js';
 import { ListQuery } from '../http/pagination.js';
 import { Times } from './meters.dto.js';
+
+export class RolloverDto {
+  @Field(IsOneOf(ROLLOVER_POLICIES), {
+    enum: ROLLOVER_POLICIES,
+    description: 'reset forfeits what is left at a renewal, carry keeps it',
+  })
+  policy!: Rollover['policy'];
+
+  @Field(IsAmount({ positive: true }), { optional: true, type: String, description: 'most that is carried' })
+  upTo?: string | number;
+
+  @Field(IsAmount({ positive: true }), {
+    optional: true,
+    type: String,
+    example: '0.5',
+    description: 'most that is carried, as a part of the ended grant’s amount',
+  })
+  fraction?: string | number;
+}
 
 class DefinitionMembers {
   @Field(IsText(2000), { optional: true })
@@ -41,6 +76,22 @@ class DefinitionMembers {
     description: 'RFC 5545 without TZID; not together with renewOnBilling',
   })
   refillRrule?: string;
+
+  @Field(IsText(64), {
+    optional: true,
+    example: 'Europe/Berlin',
+    description: 'zone of the rule’s wall clocks; default the customer’s, else UTC',
+  })
+  timezone?: string;
+
+  @Field(IsObjectOf(() => RolloverDto), { optional: true, type: RolloverDto })
+  rollover?: RolloverDto;
+
+  @Field(IsWhole(1, MAX_LIFETIME_PERIODS), {
+    optional: true,
+    description: 'lifetime of a grant in renewals; default 1, not together with expiryDays',
+  })
+  lifetimePeriods?: number;
 
   @Field(IsText(255), { optional: true, description: 'text of the invoice line' })
   billingDescription?: string;

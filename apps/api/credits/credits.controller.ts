@@ -1,19 +1,9 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
 import { Problem } from '#libs/kernel';
-import {
-  ConsumeCredits,
-  IssueGrant,
-  RevokeGrant,
-  type Answered,
-  type ConsumeRequest,
-  type GrantRequest,
-  type Refused,
-} from '#libs/commands';
-import { withoutUnset } from '#libs/catalog';
-import { FindConsumption, FindGrant } from '#libs/read-models';
+import { ConsumeCredits, ReverseConsumption, type ConsumeRequest, type ReverseRequest } from '#libs/commands';
+import { FindConsumption } from '#libs/read-models';
 import {
   answerRead,
   ApiIdempotencyKey,
@@ -25,8 +15,8 @@ import {
   type WriteCall,
 } from '../http/index.js';
 import { ReadGate } from '../read-gate.js';
-import { RuntimeRef } from '../runtime-ref.js';
-import { ConsumeDto, CreateGrantDto, CustomerQuery, RevokeGrantDto } from './credits.dto.js';
+import { answered, isExternal, plain } from './answered.js';
+import { ConsumeDto, CustomerQuery, ReverseDto } from './credits.dto.js';
 
 @ApiTags('Credits')
 @ApiBearerAuth()
@@ -36,53 +26,7 @@ export class CreditsController {
     private readonly commands: CommandBus,
     private readonly queries: QueryBus,
     private readonly gate: ReadGate,
-    private readonly runtime: RuntimeRef,
   ) {}
-
-  @Post('grants')
-  @ApiOperation({ summary: 'Grant credits', description: 'From a definition, or ad hoc.' })
-  @ApiIdempotencyKey()
-  async grant(
-    @Write() { context, reply }: WriteCall,
-    @Query() query: CustomerQuery,
-    @Body() body: CreateGrantDto,
-  ) {
-    return answered(
-      reply,
-      await this.commands.execute(new IssueGrant(context, plain<GrantRequest>(body), isExternal(query))),
-    );
-  }
-
-  @Get('grants/:id')
-  @ApiOperation({ summary: 'Read a grant' })
-  async readGrant(@Read() call: ReadCall, @Query() query: ReadQuery, @Param('id') id: string) {
-    const { tenant, reply } = call;
-    const { data, position } = await this.gate.find(
-      call,
-      query,
-      () => this.queries.execute(new FindGrant(tenant, id, this.runtime.current.clocks.now(tenant))),
-      ({ customerId }) => customerId,
-    );
-    if (!data) throw new Problem('grant_not_found', `There is no grant ${JSON.stringify(id)}.`);
-    answerRead(reply, position);
-    return data;
-  }
-
-  @Post('grants/:id/revoke')
-  @HttpCode(200)
-  @ApiOperation({ summary: 'Revoke what remains of a grant' })
-  @ApiIdempotencyKey()
-  async revoke(
-    @Write() { context, reply }: WriteCall,
-    @Query() _: NoQuery,
-    @Param('id') id: string,
-    @Body() body: RevokeGrantDto,
-  ) {
-    return answered(
-      reply,
-      await this.commands.execute(new RevokeGrant(context, id, plain<{ notes?: string }>(body))),
-    );
-  }
 
   @Post('consume')
   @ApiOperation({
@@ -134,17 +78,23 @@ export class CreditsController {
     answerRead(call.reply, position);
     return data;
   }
-}
 
-const isExternal = ({ isExtCustId }: CustomerQuery): boolean => isExtCustId === 'true';
-
-/** A request as the commands take it: null and absent mean the same. */
-const plain = <T>(dto: object): T => withoutUnset(dto as never);
-
-function answered<Body>(reply: FastifyReply, outcome: Answered<Body> | Refused): Body {
-  if (outcome.replayed) void reply.header('Idempotent-Replayed', 'true');
-  if (outcome.position > 0n) void reply.header('Log-Position', outcome.position.toString());
-  if ('problem' in outcome) throw outcome.problem;
-  void reply.code(outcome.status);
-  return outcome.body;
+  @Post('consumptions/:id/reverse')
+  @HttpCode(201)
+  @ApiOperation({
+    summary: 'Take back a consumption, or part of it',
+    description: 'Back to the same grants, the last taken first; what has ended loses it at once.',
+  })
+  @ApiIdempotencyKey()
+  async reverse(
+    @Write() { context, reply }: WriteCall,
+    @Query() _: NoQuery,
+    @Param('id') id: string,
+    @Body() body: ReverseDto,
+  ) {
+    return answered(
+      reply,
+      await this.commands.execute(new ReverseConsumption(context, id, plain<ReverseRequest>(body))),
+    );
+  }
 }

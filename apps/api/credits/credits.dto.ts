@@ -1,3 +1,4 @@
+import { MAX_RULE_LENGTH } from '#libs/calendar';
 import type { GrantCategory, ShortagePolicy } from '#libs/credits';
 import {
   Field,
@@ -19,6 +20,7 @@ import {
   ReadQuery,
   type FieldOptions,
 } from '../http/index.js';
+import { RenewalTermsDto } from './renewal-terms.dto.js';
 
 export const GRANT_SOURCES = [
   'manual',
@@ -35,8 +37,12 @@ export const SHORTAGE_POLICIES = ['refuse', 'partial', 'overage', 'pending'];
 /** Most targets one list of an applicability may name. */
 const MOST_TARGETS = 100;
 
-const amount: FieldOptions = { oneOf: [{ type: 'string' }, { type: 'integer' }], example: '2000' };
-const instant: FieldOptions = { type: 'string', format: 'date-time', example: '2026-12-31T00:00:00.000Z' };
+export const amount: FieldOptions = { oneOf: [{ type: 'string' }, { type: 'integer' }], example: '2000' };
+export const instant: FieldOptions = {
+  type: 'string',
+  format: 'date-time',
+  example: '2026-12-31T00:00:00.000Z',
+};
 const optionalList: FieldOptions = { optional: true, type: [String] };
 
 export class CustomerQuery {
@@ -105,6 +111,26 @@ export class SegmentDto {
 
   @Field(IsInstant(), { ...instant, optional: true })
   expiryDate?: string;
+}
+
+/** How grants renew: by a rule, or with each billing period that is told. */
+export class RenewalDto extends RenewalTermsDto {
+  @Field(IsText(MAX_RULE_LENGTH), {
+    optional: true,
+    example: 'FREQ=MONTHLY',
+    description: 'RFC 5545 without TZID; not together with renewOnBilling',
+  })
+  refillRrule?: string;
+
+  @Field(IsFlag(), { optional: true })
+  renewOnBilling?: boolean;
+
+  @Field(IsText(64), {
+    optional: true,
+    example: 'Europe/Berlin',
+    description: 'zone of the rule’s wall clocks; default the customer’s, else UTC',
+  })
+  timezone?: string;
 }
 
 /** From a definition (`creditDefinitionId`), or ad hoc (`unit` with `amount` or `accessSchedule`). */
@@ -179,16 +205,18 @@ export class CreateGrantDto {
   @Field(IsObjectOf(() => ApplicabilityDto), { optional: true, type: ApplicabilityDto })
   applicability?: ApplicabilityDto;
 
+  @Field(IsObjectOf(() => RenewalDto), {
+    optional: true,
+    type: RenewalDto,
+    description: 'the grant begins a series; not with a definition, which brings its own',
+  })
+  renewal?: RenewalDto;
+
   @Field(IsText(128), { optional: true, description: 'a second grant with the same key is refused with 409' })
   uniquenessKey?: string;
 
   @Field(IsMetadata(), { optional: true, type: 'object', additionalProperties: { type: 'string' } })
   metadata?: Record<string, string>;
-}
-
-export class RevokeGrantDto {
-  @Field(IsText(2000), { optional: true, example: 'Contract ended' })
-  notes?: string;
 }
 
 export class UsageContextDto {
@@ -218,7 +246,7 @@ export class UsageContextDto {
 }
 
 /** Exactly one of `unit`, `meterId` and `featureSlug`; `amount` in the unit, or with a meter `value`, times its rate. */
-export class ConsumeDto {
+export class DrawnDto {
   @Field(IsText(256), { example: 'cust_123' })
   customerId!: string;
 
@@ -237,12 +265,6 @@ export class ConsumeDto {
   @Field(IsAmount({ positive: true }), { ...amount, optional: true, example: '10' })
   value?: string | number;
 
-  @Field(IsOneOf(SHORTAGE_POLICIES), { optional: true, enum: SHORTAGE_POLICIES })
-  onShortage?: ShortagePolicy;
-
-  @Field(IsAmount(), { ...amount, optional: true, description: 'most the account may owe in this unit' })
-  debtLimit?: string | number;
-
   @Field(IsInstant(), { ...instant, optional: true, description: 'the usage’s own time; default now' })
   effectiveAt?: string;
 
@@ -251,9 +273,30 @@ export class ConsumeDto {
 
   @Field(IsObjectOf(() => UsageContextDto), { optional: true, type: UsageContextDto })
   context?: UsageContextDto;
+}
+
+export class ConsumeDto extends DrawnDto {
+  @Field(IsOneOf(SHORTAGE_POLICIES), { optional: true, enum: SHORTAGE_POLICIES })
+  onShortage?: ShortagePolicy;
+
+  @Field(IsAmount(), { ...amount, optional: true, description: 'most the account may owe in this unit' })
+  debtLimit?: string | number;
 
   @Field(IsFlag(), { optional: true, description: 'say what would happen, write nothing' })
   dryRun?: boolean;
+}
+
+export class ReverseDto {
+  @Field(IsAmount({ positive: true }), {
+    ...amount,
+    optional: true,
+    example: '5',
+    description: 'default: all that was not taken back yet',
+  })
+  amount?: string | number;
+
+  @Field(IsText(1000), { example: 'Charged twice' })
+  reason!: string;
 }
 
 export class CustomerReadQuery extends ReadQuery {
@@ -288,6 +331,22 @@ export class GrantsQuery extends CustomerListQuery {
 
   @Field(IsOneOf(['usage', 'monetary']), { optional: true, enum: ['usage', 'monetary'] })
   applicationType?: 'usage' | 'monetary';
+}
+
+export const HOLD_STATUSES = ['held', 'captured', 'released', 'expired'] as const;
+export const SERIES_STATUSES = ['active', 'paused', 'cancelled', 'ended'] as const;
+
+export class HoldsQuery extends CustomerListQuery {
+  @Field(IsOneOf(HOLD_STATUSES), { optional: true, enum: HOLD_STATUSES })
+  status?: (typeof HOLD_STATUSES)[number];
+
+  @Field(IsText(128), { optional: true })
+  unit?: string;
+}
+
+export class RenewalsQuery extends CustomerListQuery {
+  @Field(IsOneOf(SERIES_STATUSES), { optional: true, enum: SERIES_STATUSES })
+  status?: (typeof SERIES_STATUSES)[number];
 }
 
 export class TransactionsQuery extends CustomerListQuery {

@@ -7,13 +7,22 @@ import {
   balancesAsOf,
   CustomerBalances,
   CustomerGrants,
+  CustomerHolds,
+  CustomerRenewals,
   CustomerTransactions,
   type KnownUntil,
 } from '#libs/read-models';
 import { answerPage, answerRead, pageOf, Read, type ReadCall, type ReadQuery } from '../http/index.js';
 import { ReadGate } from '../read-gate.js';
 import { RuntimeRef } from '../runtime-ref.js';
-import { BalancesQuery, GrantsQuery, TransactionsQuery, type CustomerQuery } from './credits.dto.js';
+import {
+  BalancesQuery,
+  GrantsQuery,
+  HoldsQuery,
+  RenewalsQuery,
+  TransactionsQuery,
+  type CustomerQuery,
+} from './credits.dto.js';
 
 /** What a customer has, and how it came to be. */
 @ApiTags('Credits')
@@ -33,6 +42,29 @@ export class CustomerCreditsController {
     const { status, applicationType } = query;
     const { data, nextKey, position } = await this.queries.execute(
       new CustomerGrants(call.tenant, customerId, { status, applicationType }, pageOf(query), this.now(call)),
+    );
+    answerRead(call.reply, position);
+    return answerPage(data, nextKey);
+  }
+
+  @Get('holds')
+  @ApiOperation({ summary: 'List a customer’s holds' })
+  async holds(@Read() call: ReadCall, @Query() query: HoldsQuery, @Param('id') id: string) {
+    const customerId = await this.customer(call, query, id);
+    const { status, unit } = query;
+    const { data, nextKey, position } = await this.queries.execute(
+      new CustomerHolds(call.tenant, customerId, { status, unit }, pageOf(query), this.now(call)),
+    );
+    answerRead(call.reply, position);
+    return answerPage(data, nextKey);
+  }
+
+  @Get('renewals')
+  @ApiOperation({ summary: 'List a customer’s renewal series' })
+  async renewals(@Read() call: ReadCall, @Query() query: RenewalsQuery, @Param('id') id: string) {
+    const customerId = await this.customer(call, query, id);
+    const { data, nextKey, position } = await this.queries.execute(
+      new CustomerRenewals(call.tenant, customerId, { status: query.status }, pageOf(query)),
     );
     answerRead(call.reply, position);
     return answerPage(data, nextKey);

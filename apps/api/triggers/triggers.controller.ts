@@ -40,12 +40,13 @@ export class TriggersController {
   @HttpCode(200)
   @ApiOperation({
     summary: 'Record what time has made due',
-    description: 'Expiries and activations; again records nothing.',
+    description:
+      'On every account, all kinds of it, in order; `processed` counts expiries. Again records nothing.',
   })
   @ApiIdempotencyKey()
   processExpirations(@Write() call: WriteCall, @Query() _: NoQuery, @Body() body: TriggerDto) {
     return this.run(call, 'trigger.expirations', body, async (at) => {
-      const counts = await this.commands.execute(new SettleDueGrants(call.context, at));
+      const counts = await this.commands.execute(new SettleDueGrants(call.context, at, 'all'));
       return { processed: counts.expired, ...counts };
     });
   }
@@ -54,11 +55,15 @@ export class TriggersController {
   @HttpCode(200)
   @ApiOperation({
     summary: 'Renew grants that are due',
-    description: 'No definition renews yet: the count is 0.',
+    description:
+      'On accounts where a series renews, with all that fell due there, in order; `processed` counts renewals.',
   })
   @ApiIdempotencyKey()
   processRenewals(@Write() call: WriteCall, @Query() _: NoQuery, @Body() body: TriggerDto) {
-    return this.run(call, 'trigger.renewals', body, () => Promise.resolve({ processed: 0, renewed: 0 }));
+    return this.run(call, 'trigger.renewals', body, async (at) => {
+      const counts = await this.commands.execute(new SettleDueGrants(call.context, at, 'renewing'));
+      return { processed: counts.renewed, ...counts };
+    });
   }
 
   private async run(

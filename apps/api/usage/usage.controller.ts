@@ -52,7 +52,9 @@ export class UsageController {
   @HttpCode(202)
   @ApiOperation({
     summary: 'Report usage',
-    description: 'What was drawn is in the answer; a refusal is no error.',
+    description:
+      'What was drawn is in the answer; a refusal is no error. A negative value on a sum meter takes back what was ' +
+      'drawn before it, the newest first; 409 when that is not enough.',
   })
   @ApiBody({ schema: USAGE_EVENT_SCHEMA as never })
   @ApiIdempotencyKey()
@@ -69,6 +71,7 @@ export class UsageController {
     if (result instanceof Problem) throw result;
     void reply.header('Log-Position', result!.position.toString());
     if (result!.replayed) void reply.header('Idempotent-Replayed', 'true');
+    if ('problem' in result!) throw result.problem;
     return result!.body;
   }
 
@@ -95,12 +98,13 @@ export class UsageController {
         : [keyed(usage, idempotencyKey === undefined ? undefined : `${idempotencyKey}#${index}`)],
     );
     const done = (await this.commands.execute(new IngestUsage(context, usable))).values();
-    const results = read.map((usage) => (usage instanceof Problem ? usage : done.next().value!));
-    const accepted = results.flatMap((result) => (result instanceof Problem ? [] : [result]));
-    const position = accepted.reduce(
-      (latest, result) => (result.position > latest ? result.position : latest),
+    const told = read.map((usage) => (usage instanceof Problem ? usage : done.next().value!));
+    const position = told.reduce(
+      (latest, result) => (result instanceof Problem || result.position <= latest ? latest : result.position),
       0n,
     );
+    const results = told.map((result) => ('problem' in result ? result.problem : result));
+    const accepted = results.flatMap((result) => (result instanceof Problem ? [] : [result]));
     if (position > 0n) void reply.header('Log-Position', position.toString());
     if (accepted.length > 0 && accepted.every(({ replayed }) => replayed))
       void reply.header('Idempotent-Replayed', 'true');

@@ -3,7 +3,7 @@ import { Command, CommandHandler } from '@nestjs/cqrs';
 import type { ICommandHandler } from '@nestjs/cqrs';
 import { readRecurrenceRule } from '#libs/calendar';
 import { DEFINITION_DEFAULTS, withoutUnset } from '#libs/catalog';
-import type { Changes, CreditDefinition } from '#libs/catalog';
+import type { Changes, CreditDefinition, Rollover } from '#libs/catalog';
 import { Problem } from '#libs/kernel';
 import type { Issue } from '#libs/kernel';
 import { chooseId } from '../ids.js';
@@ -19,13 +19,21 @@ type Amounts = 'defaultAmount' | 'refillAmount';
 /** Members as the caller sends them; null counts as left out. */
 export type DefinitionInput = Omit<
   CreditDefinition,
-  Derived | Amounts | 'renewOnBilling' | 'billingVisible' | 'priority' | 'isActive'
+  Derived | Amounts | 'rollover' | 'renewOnBilling' | 'billingVisible' | 'priority' | 'isActive'
 > &
   Partial<Pick<CreditDefinition, 'renewOnBilling' | 'billingVisible' | 'priority' | 'isActive'>> & {
     readonly id?: string | undefined;
     readonly defaultAmount: string | number;
     readonly refillAmount?: string | number | undefined;
+    readonly rollover?: RolloverInput | undefined;
   };
+
+/** What is carried over, as the caller sends it; null counts as left out. */
+export type RolloverInput = {
+  readonly policy: Rollover['policy'];
+  readonly upTo?: string | number | null | undefined;
+  readonly fraction?: string | number | null | undefined;
+};
 
 /** Members to change; null unsets. Those that cannot change are refused when they differ. */
 export type DefinitionChanges = Changes<Omit<DefinitionInput, 'id'>>;
@@ -127,20 +135,36 @@ function forgetReplacedLinks(
   return { ...attributes, ...forgotten };
 }
 
-const amountsOf = ({ defaultAmount, refillAmount }: Pick<CreditDefinition, Amounts>) => ({
+const amountsOf = ({
   defaultAmount,
   refillAmount,
+  rollover,
+}: Pick<CreditDefinition, Amounts | 'rollover'>) => ({
+  defaultAmount,
+  refillAmount,
+  'rollover/upTo': rollover?.upTo,
 });
 
+/** The amounts in canonical form; members that are not set are left out. */
+export const canonicalRollover = ({ policy, upTo, fraction }: RolloverInput): Rollover => ({
+  policy,
+  ...(upTo == null ? {} : { upTo: canonicalAmount(upTo) }),
+  ...(fraction == null ? {} : { fraction: canonicalAmount(fraction) }),
+});
+
+/** The rule in canonical form; what cannot be read is left for the rules to name. */
+export function canonicalRule(text: string): string {
+  const rule = readRecurrenceRule(text);
+  return 'canonical' in rule ? rule.canonical : text;
+}
+
 /** Amounts and the rule in canonical form; what cannot be read is left for the rules to name. */
-function canonicalMembers(input: DefinitionChanges): { readonly [member: string]: string } {
-  const members: Record<string, string> = {};
+function canonicalMembers(input: DefinitionChanges): { readonly [member: string]: string | Rollover } {
+  const members: Record<string, string | Rollover> = {};
   if (input.defaultAmount != null) members['defaultAmount'] = canonicalAmount(input.defaultAmount);
   if (input.refillAmount != null) members['refillAmount'] = canonicalAmount(input.refillAmount);
-  if (input.refillRrule != null) {
-    const rule = readRecurrenceRule(input.refillRrule);
-    members['refillRrule'] = 'canonical' in rule ? rule.canonical : input.refillRrule;
-  }
+  if (input.refillRrule != null) members['refillRrule'] = canonicalRule(input.refillRrule);
+  if (input.rollover != null) members['rollover'] = canonicalRollover(input.rollover);
   return members;
 }
 

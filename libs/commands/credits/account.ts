@@ -1,7 +1,8 @@
 import {
   ACCOUNT_SNAPSHOT_VERSION,
-  allDue,
   creditAccount,
+  DUE_ROOM,
+  dueFacts,
   snapshotOf,
   stateFromSnapshot,
   type AccountState,
@@ -24,7 +25,7 @@ export function accountKind(expiryGrace: number): AccountKind {
   return {
     category: 'creditAccount',
     decider: creditAccount,
-    settle: (state, now) => allDue(state, now, expiryGrace),
+    settle: (state, now) => dueFacts(state, now, expiryGrace, DUE_ROOM),
     eventTypes: eventTypesOf('creditAccount'),
     effectiveAt: effectiveAtOf,
     weight: weightOf,

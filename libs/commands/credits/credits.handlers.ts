@@ -1,14 +1,24 @@
 import { Inject } from '@nestjs/common';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { Instant, Problem } from '#libs/kernel';
-import type { ConsumptionAnswer, GrantAnswer } from '#libs/credits';
+import type { ConsumptionAnswer, GrantAnswer, HoldAnswer, ReversalAnswer, SeriesAnswer } from '#libs/credits';
 import type { CommandContext } from '../stream-kind.js';
 import { consume, type ConsumeRequest } from './consume.js';
 import type { CreditsDeps } from './deps.js';
 import type { Answered, Refused } from './answered.js';
 import type { GrantRequest } from './grant-request.js';
+import { changeGrant, type GrantChange } from './grant-changes.js';
 import { issueGrant } from './grants.js';
-import { revokeGrant } from './revoke.js';
+import {
+  captureHold,
+  placeHold,
+  releaseHold,
+  type CapturedHold,
+  type CaptureRequest,
+  type HoldRequest,
+} from './holds.js';
+import { changeRenewal, type RenewalChange } from './renewals.js';
+import { reverseConsumption, type ReverseRequest } from './reversals.js';
 import { settleDue, type SettledCounts } from './settle.js';
 import { ingestUsage, type IngestedUsage, type UsageRequest } from './usage.js';
 
@@ -33,21 +43,117 @@ export class IssueGrantHandler implements ICommandHandler<IssueGrant> {
   }
 }
 
-export class RevokeGrant extends Command<Answered<GrantAnswer> | Refused> {
+/** Revokes, expires, adjusts, amends or edits a grant. */
+export class ChangeGrant extends Command<Answered<GrantAnswer> | Refused> {
   constructor(
     readonly context: CommandContext,
     readonly grantId: string,
-    readonly request: { readonly notes?: string },
+    readonly change: GrantChange,
   ) {
     super();
   }
 }
 
-@CommandHandler(RevokeGrant)
-export class RevokeGrantHandler implements ICommandHandler<RevokeGrant> {
+@CommandHandler(ChangeGrant)
+export class ChangeGrantHandler implements ICommandHandler<ChangeGrant> {
   constructor(@Inject(CREDITS_DEPS) private readonly deps: CreditsDeps) {}
-  execute({ context, grantId, request }: RevokeGrant): Promise<Answered<GrantAnswer> | Refused> {
-    return revokeGrant(this.deps, context, grantId, request);
+  execute({ context, grantId, change }: ChangeGrant): Promise<Answered<GrantAnswer> | Refused> {
+    return changeGrant(this.deps, context, grantId, change);
+  }
+}
+
+export class PlaceHold extends Command<Answered<HoldAnswer> | Refused> {
+  constructor(
+    readonly context: CommandContext,
+    readonly request: HoldRequest,
+    readonly externalCustomer: boolean,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(PlaceHold)
+export class PlaceHoldHandler implements ICommandHandler<PlaceHold> {
+  constructor(@Inject(CREDITS_DEPS) private readonly deps: CreditsDeps) {}
+  execute({ context, request, externalCustomer }: PlaceHold): Promise<Answered<HoldAnswer> | Refused> {
+    return placeHold(this.deps, context, request, externalCustomer);
+  }
+}
+
+export class CaptureHold extends Command<Answered<CapturedHold> | Refused> {
+  constructor(
+    readonly context: CommandContext,
+    readonly holdId: string,
+    readonly request: CaptureRequest,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(CaptureHold)
+export class CaptureHoldHandler implements ICommandHandler<CaptureHold> {
+  constructor(@Inject(CREDITS_DEPS) private readonly deps: CreditsDeps) {}
+  execute({ context, holdId, request }: CaptureHold): Promise<Answered<CapturedHold> | Refused> {
+    return captureHold(this.deps, context, holdId, request);
+  }
+}
+
+export class ReleaseHold extends Command<Answered<HoldAnswer> | Refused> {
+  constructor(
+    readonly context: CommandContext,
+    readonly holdId: string,
+    readonly request: { readonly reference?: string },
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(ReleaseHold)
+export class ReleaseHoldHandler implements ICommandHandler<ReleaseHold> {
+  constructor(@Inject(CREDITS_DEPS) private readonly deps: CreditsDeps) {}
+  execute({ context, holdId, request }: ReleaseHold): Promise<Answered<HoldAnswer> | Refused> {
+    return releaseHold(this.deps, context, holdId, request);
+  }
+}
+
+export class ReverseConsumption extends Command<Answered<ReversalAnswer> | Refused> {
+  constructor(
+    readonly context: CommandContext,
+    readonly consumptionId: string,
+    readonly request: ReverseRequest,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(ReverseConsumption)
+export class ReverseConsumptionHandler implements ICommandHandler<ReverseConsumption> {
+  constructor(@Inject(CREDITS_DEPS) private readonly deps: CreditsDeps) {}
+  execute({
+    context,
+    consumptionId,
+    request,
+  }: ReverseConsumption): Promise<Answered<ReversalAnswer> | Refused> {
+    return reverseConsumption(this.deps, context, consumptionId, request);
+  }
+}
+
+/** Pauses, resumes, cancels or amends a series, or renews it for a billing period. */
+export class ChangeRenewal extends Command<Answered<SeriesAnswer> | Refused> {
+  constructor(
+    readonly context: CommandContext,
+    readonly seriesId: string,
+    readonly change: RenewalChange,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(ChangeRenewal)
+export class ChangeRenewalHandler implements ICommandHandler<ChangeRenewal> {
+  constructor(@Inject(CREDITS_DEPS) private readonly deps: CreditsDeps) {}
+  execute({ context, seriesId, change }: ChangeRenewal): Promise<Answered<SeriesAnswer> | Refused> {
+    return changeRenewal(this.deps, context, seriesId, change);
   }
 }
 
@@ -74,7 +180,7 @@ export class ConsumeCreditsHandler implements ICommandHandler<ConsumeCredits> {
 }
 
 /** Usage events, one or many; each is taken in or refused by itself. */
-export class IngestUsage extends Command<readonly (IngestedUsage | Problem)[]> {
+export class IngestUsage extends Command<readonly (IngestedUsage | Problem | Refused)[]> {
   constructor(
     readonly context: CommandContext,
     readonly requests: readonly UsageRequest[],
@@ -86,16 +192,17 @@ export class IngestUsage extends Command<readonly (IngestedUsage | Problem)[]> {
 @CommandHandler(IngestUsage)
 export class IngestUsageHandler implements ICommandHandler<IngestUsage> {
   constructor(@Inject(CREDITS_DEPS) private readonly deps: CreditsDeps) {}
-  execute({ context, requests }: IngestUsage): Promise<readonly (IngestedUsage | Problem)[]> {
+  execute({ context, requests }: IngestUsage): Promise<readonly (IngestedUsage | Problem | Refused)[]> {
     return ingestUsage(this.deps, context, requests);
   }
 }
 
-/** Records what time had made due at an instant, on every account of the tenant. */
+/** Records what time had made due at an instant, on every account of the tenant, or on those where a series renews. */
 export class SettleDueGrants extends Command<SettledCounts> {
   constructor(
     readonly context: CommandContext,
     readonly at: Instant,
+    readonly which: 'all' | 'renewing',
   ) {
     super();
   }
@@ -104,14 +211,19 @@ export class SettleDueGrants extends Command<SettledCounts> {
 @CommandHandler(SettleDueGrants)
 export class SettleDueGrantsHandler implements ICommandHandler<SettleDueGrants> {
   constructor(@Inject(CREDITS_DEPS) private readonly deps: CreditsDeps) {}
-  execute({ context, at }: SettleDueGrants): Promise<SettledCounts> {
-    return settleDue(this.deps, context, at);
+  execute({ context, at, which }: SettleDueGrants): Promise<SettledCounts> {
+    return settleDue(this.deps, context, at, which);
   }
 }
 
 export const creditsHandlers = [
   IssueGrantHandler,
-  RevokeGrantHandler,
+  ChangeGrantHandler,
+  PlaceHoldHandler,
+  CaptureHoldHandler,
+  ReleaseHoldHandler,
+  ReverseConsumptionHandler,
+  ChangeRenewalHandler,
   ConsumeCreditsHandler,
   IngestUsageHandler,
   SettleDueGrantsHandler,

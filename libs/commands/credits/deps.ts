@@ -23,9 +23,26 @@ export interface CreditsDeps {
   readonly maxEventAge: number;
   /** The customer that holds a grant, looked up as of now; null when no grant has this id. */
   readonly locateGrant: (tenant: string, grantId: string) => Promise<{ customerId: string } | null>;
+  /** The account in whose stream a hold was placed, a consumption recorded or a series begun, and at which revision. */
+  readonly locateHold: Locate;
+  readonly locateConsumption: Locate;
+  readonly locateSeries: Locate;
+  /** Consumptions that usage of a meter made, the newest first. */
+  readonly drawnByMeter: (
+    tenant: string,
+    customerId: string,
+    meterId: string,
+    limit: number,
+  ) => Promise<readonly { readonly consumptionId: string; readonly revision: number }[]>;
   /** Customers of the tenant with something due at an instant, a page of them after `after`, in order of their ids. */
   readonly customersDue: (tenant: string, at: Instant, after: string | null) => Promise<readonly string[]>;
 }
+
+/** Looked up as of now; null when nothing has this id. */
+export type Locate = (
+  tenant: string,
+  id: string,
+) => Promise<{ readonly customerId: string; readonly revision: number } | null>;
 
 export interface CustomerRef {
   readonly id: string;
@@ -33,22 +50,23 @@ export interface CustomerRef {
   readonly external: boolean;
 }
 
-/** Makes a grant id of the caller's own unique in the tenant. @throws Problem `already_exists` when another customer has it */
-export async function claimGrantId(
+/** Makes an id of the caller's own unique in the tenant. @throws Problem `already_exists` when another customer has it */
+export async function claimOwnId(
   { writer }: CreditsDeps,
   context: CommandContext,
-  grantId: string,
+  what: 'grant' | 'hold',
+  id: string,
   customerId: string,
 ): Promise<void> {
-  await writer.execute(claims, claimId('grant', grantId), {
+  await writer.execute(claims, claimId(what, id), {
     context: { ...context, idempotencyKey: undefined },
-    operation: 'grants.claim',
+    operation: `${what}s.claim`,
     input: {},
     command: (now): ClaimCommand => ({
       type: 'Claim',
       owner: customerId,
       now,
-      taken: { code: 'already_exists', detail: `There is a grant ${grantId} of another customer.` },
+      taken: { code: 'already_exists', detail: `There is a ${what} ${id} of another customer.` },
     }),
   });
 }

@@ -2,6 +2,7 @@ import { DAY, formatAmount, issue, parseAmount, parseInstant, type Instant, type
 import { segmentId, type Applicability, type GrantCategory, type NewGrant } from '#libs/credits';
 import type { Document, Unit } from '#libs/catalog';
 import { positiveAmount, unacceptable } from './amounts.js';
+import type { RenewalRequest, TemplateRenewal } from './renewal-terms.js';
 
 /** `POST /v1/credits/grants`, its shape checked. Amounts as the caller wrote them, times ISO 8601. */
 export interface GrantRequest {
@@ -30,6 +31,8 @@ export interface GrantRequest {
   readonly applicability?: Omit<Applicability, 'meters'>;
   readonly uniquenessKey?: string;
   readonly metadata?: Readonly<Record<string, string>>;
+  /** Ad hoc only: a definition brings its own. */
+  readonly renewal?: RenewalRequest;
 }
 
 /** What a grant takes from its definition, or from an ad hoc request. */
@@ -40,6 +43,8 @@ export interface Template {
   readonly priority?: number;
   readonly expiryDays?: number;
   readonly pointer: string;
+  /** Set when the grant begins a series. */
+  readonly renewal?: TemplateRenewal;
 }
 
 /** The last instant that a time can name. */

@@ -1,9 +1,10 @@
 import { issue, Problem, type Issue } from '#libs/kernel';
-import { withoutUnset, type CreditDefinition } from '#libs/catalog';
+import { renews, withoutUnset, type CreditDefinition } from '#libs/catalog';
 import type { Applicability, GrantLinks, GrantScope } from '#libs/credits';
 import { unacceptable } from './amounts.js';
 import type { CreditsDeps } from './deps.js';
 import type { GrantRequest, Template } from './grant-request.js';
+import { adHocRenewal } from './renewal-terms.js';
 
 /** What a grant is made from, every reference looked up. @throws Problem listing what is not acceptable */
 export async function templateOf(
@@ -16,7 +17,7 @@ export async function templateOf(
     : definitionTemplate(deps, tenant, request, request.creditDefinitionId);
 }
 
-const AD_HOC_ONLY = ['unit', 'amount', 'accessSchedule', 'applicability'] as const;
+const AD_HOC_ONLY = ['unit', 'amount', 'accessSchedule', 'applicability', 'renewal'] as const;
 
 async function definitionTemplate(
   deps: CreditsDeps,
@@ -43,6 +44,15 @@ async function definitionTemplate(
     pointer: '/initialAmount',
     priority: attributes.priority,
     ...(attributes.expiryDays === undefined ? {} : { expiryDays: attributes.expiryDays }),
+    ...(renews(attributes)
+      ? {
+          renewal: {
+            terms: attributes,
+            refillAmount: attributes.refillAmount ?? attributes.defaultAmount,
+            pointer: '/creditDefinitionId',
+          },
+        }
+      : {}),
     attributes: {
       definitionId,
       applicationType: attributes.applicationType,
@@ -98,12 +108,15 @@ async function adHocTemplate(deps: CreditsDeps, tenant: string, request: GrantRe
   const { specifiers, products, productTags } = request.applicability ?? {};
   if (specifiers?.length && (products?.length || productTags?.length))
     issues.push(issue('/applicability/specifiers', 'exclusive', 'not together with products or productTags'));
+  const renewal = adHocRenewal(request, unit, issues);
   const meters = await metersOf(deps, tenant, request.applicability, issues);
   if (issues.length > 0 || !unit) throw unacceptable(issues);
   return {
     unit,
     amount: request.amount,
     pointer: '/amount',
+    ...(renewal ? { renewal } : {}),
+    ...(renewal?.terms.expiryDays === undefined ? {} : { expiryDays: renewal.terms.expiryDays }),
     attributes: {
       ...(unit.attributes.kind === 'monetary'
         ? { applicationType: 'monetary' as const }

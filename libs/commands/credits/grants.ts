@@ -1,4 +1,4 @@
-import { parseAmount, Problem, type Amount, type Json } from '#libs/kernel';
+import { parseAmount, Problem, type Amount, type Instant, type Json } from '#libs/kernel';
 import {
   grantAnswer,
   scheduleAnswer,
@@ -11,10 +11,11 @@ import {
 import { fingerprintOf } from '../fingerprint.js';
 import type { CommandContext, Written } from '../stream-kind.js';
 import type { Answered, Refused } from './answered.js';
-import { claimGrantId, refuseLater, resolveCustomer, type CreditsDeps } from './deps.js';
-import { segmentsOf, type GrantRequest } from './grant-request.js';
+import { claimOwnId, refuseLater, resolveCustomer, type CreditsDeps } from './deps.js';
+import { segmentsOf, type GrantRequest, type Template } from './grant-request.js';
 import { templateOf } from './grant-template.js';
 import { issuingCommand } from './issuing-command.js';
+import { beginningOf } from './renewal-terms.js';
 
 /** Issues one grant, or one for each segment of an access schedule. */
 export async function issueGrant(
@@ -27,24 +28,36 @@ export async function issueGrant(
   const customer = await resolveCustomer(deps, tenant, { id: request.customerId, external });
   const grantId = request.id ?? deps.newId('grant');
   const repeatable = context.idempotencyKey !== undefined || request.id !== undefined;
-  const grantsAt = await templateOf(deps, tenant, request)
-    .then((template) => segmentsOf(request, template, grantId))
+  const commandAt = await templateOf(deps, tenant, request)
+    .then((template) => issuingCommandOf(request, template, grantId, customer.attributes.timezone))
     .catch((error: unknown) => refuseLater(repeatable, error));
-  if (request.id !== undefined && isAcceptable(() => grantsAt(deps.now(tenant))))
-    await claimGrantId(deps, context, request.id, customer.id);
+  if (request.id !== undefined && isAcceptable(() => commandAt(deps.now(tenant))))
+    await claimOwnId(deps, context, 'grant', request.id, customer.id);
   const input = request as unknown as Readonly<Record<string, Json>>;
   try {
     const written = await deps.writer.execute(deps.account, customer.id, {
       context,
       operation: 'grants.create',
       input,
-      command: (now): CreditCommand => ({ type: 'IssueGrants', now, grants: grantsAt(now) }),
+      command: commandAt,
     });
     return grantsAnswer(customer.id, written, 201);
   } catch (error) {
     if (request.id === undefined || !(error instanceof Problem) || !mayExist(error)) throw error;
     return sameGrantAgain(deps, tenant, customer.id, request.id, input, error);
   }
+}
+
+function issuingCommandOf(
+  request: GrantRequest,
+  template: Template,
+  grantId: string,
+  customerZone: string | undefined,
+): (now: Instant) => CreditCommand {
+  const grantsAt = segmentsOf(request, template, grantId);
+  if (!template.renewal) return (now) => ({ type: 'IssueGrants', now, grants: grantsAt(now) });
+  const begin = beginningOf(template.renewal, template.unit, customerZone);
+  return (now) => begin(grantsAt(now)[0]!, now);
 }
 
 /** What is refused claims nothing. */
@@ -102,5 +115,16 @@ function progressAmong(events: readonly CreditEvent[], { grantId, amount }: Gran
   return { remaining, held: 0n, endedAs: remaining === 0n ? ('depleted' as const) : null };
 }
 
-export const commandRefused = ({ code, detail, grantId }: CommandRefused): Problem =>
-  new Problem(code, detail, undefined, `/v1/credits/grants/${grantId}`);
+/** The Problem that a recorded refusal is, each time. */
+export function commandRefused({
+  code,
+  detail,
+  grantId,
+  holdId,
+  consumptionId,
+  seriesId,
+}: CommandRefused): Problem {
+  const subjects = { grants: grantId, holds: holdId, consumptions: consumptionId, renewals: seriesId };
+  const [path, id] = Object.entries(subjects).find(([, subject]) => subject !== undefined) ?? [];
+  return new Problem(code, detail, undefined, path === undefined ? undefined : `/v1/credits/${path}/${id}`);
+}

@@ -1,5 +1,5 @@
 import { readInstant } from '#libs/kernel';
-import { findGrant, segmentId, type AccountState, type CreditEvent, type GrantIssued } from '#libs/credits';
+import { findGrant, segmentId, type AccountState, type CreditEvent } from '#libs/credits';
 import type { RecordedEvent } from '#libs/event-store';
 import { upcast } from '#libs/event-types';
 import { streamName } from '../stream-kind.js';
@@ -27,7 +27,7 @@ export async function issuingCommand(
   const recorded: RecordedEvent[] = [];
   for await (const event of deps.eventStore.readStream(
     streamName(deps.account.category, tenant, customerId),
-    revision,
+    state.series.has(grantId) ? revision - 1 : revision, // a series begins right before its first grant
   )) {
     // the first event of a command carries its fingerprint; what time made due is nobody's command
     if (
@@ -45,21 +45,6 @@ export async function issuingCommand(
     recordedAt: readInstant(String(first.metadata['recordedAt'])),
     replayed: false,
   };
-}
-
-/** The fact that issued one grant. */
-export async function issuedFact(
-  deps: CreditsDeps,
-  tenant: string,
-  customerId: string,
-  revision: number,
-): Promise<GrantIssued> {
-  for await (const event of deps.eventStore.readStream(
-    streamName(deps.account.category, tenant, customerId),
-    revision,
-  ))
-    return upcast(event, deps.account.eventTypes).data as unknown as GrantIssued;
-  throw new Error(`no event at revision ${revision} of the account of ${customerId}`);
 }
 
 export const issuedAt = (state: AccountState, grantId: string): number | undefined =>

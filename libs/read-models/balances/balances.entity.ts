@@ -21,6 +21,10 @@ export class BalanceRow {
   @Column({ type: 'numeric' })
   debt!: string;
 
+  /** Sum of the parts of open holds; not in the balance. */
+  @Column({ type: 'numeric', default: 0 })
+  held!: string;
+
   /** Position of the last event that moved it. */
   @Column({ type: 'bigint' })
   position!: bigint;

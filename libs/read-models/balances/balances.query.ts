@@ -8,7 +8,7 @@ import { LIVE } from '../table.js';
 /** What a customer has in one unit at an instant. Amounts are decimal strings. */
 export interface UnitBalance {
   readonly unit: string;
-  /** What remains on active grants. */
+  /** What remains on active grants, and what is held. */
   readonly ledger: string;
   /** Set aside by holds. */
   readonly held: string;
@@ -29,8 +29,8 @@ export interface BalancesAnswer {
   readonly position: number;
   readonly balances: readonly UnitBalance[];
   /**
-   * Set when a grant has become effective while something is owed, and what it pays is not recorded yet: settle the
-   * account, wait for the position and ask again.
+   * Set when time has brought about what only the account itself can work out, and that is not recorded yet: a debt that a
+   * new grant pays, a hold's time-out, a renewal, a balance carried over. Settle, wait for the position and ask again.
    */
   readonly needsSettling?: true;
 }
@@ -50,7 +50,7 @@ export class CustomerBalances extends Query<BalancesAnswer> {
 interface Stored {
   readonly unit: string;
   readonly debt: string;
-  readonly ledger: string;
+  readonly available: string;
   readonly held: string;
   readonly scheduled: string;
   readonly grants: number;
@@ -68,23 +68,26 @@ export class CustomerBalancesHandler implements IQueryHandler<CustomerBalances> 
     const ofUnit = filters.unit === undefined ? '' : `and b.unit = ${query.bind(filters.unit)}`;
     const { rows, position } = await readRows<Stored>(
       this.pool,
-      ['balances', 'grants'],
+      ['balances', 'grants', 'renewals', 'schedules'],
       `with open as materialized (
-         select g.unit, g.remaining, g.held, g.activated, g.expires_at, g.effective_at <= $3::timestamptz as begun,
+         select g.unit, g.remaining, g.activated, g.expires_at, g.effective_at <= $3::timestamptz as begun,
            g.expires_at <= $3::timestamptz as over
          from ${LIVE}.grants g where g.tenant = $1 and g.customer_id = $2 and g.ended_as is null
        ), active as (
          select * from open where begun and over is not true
        ), ends as (
          select distinct on (unit) unit, expires_at, sum(remaining) as ending
-         from active where expires_at is not null group by unit, expires_at order by unit, expires_at
+         from active where expires_at is not null and remaining > 0 group by unit, expires_at order by unit, expires_at
        )
-       select b.unit, b.debt::text, ends.expires_at as "endsAt", ends.ending::text,
-         (select coalesce(sum(remaining), 0) from active a where a.unit = b.unit)::text as ledger,
-         (select coalesce(sum(held), 0) from active a where a.unit = b.unit)::text as held,
+       select b.unit, b.debt::text, b.held::text, ends.expires_at as "endsAt", ends.ending::text,
+         (select coalesce(sum(remaining), 0) from active a where a.unit = b.unit)::text as available,
          (select coalesce(sum(remaining), 0) from open o where o.unit = b.unit and not o.begun)::text as scheduled,
          (select count(*) from active a where a.unit = b.unit and a.remaining > 0)::int as grants,
-         b.debt > 0 and exists (select from open o where o.unit = b.unit and o.begun and not o.activated) as "needsSettling"
+         b.debt > 0 and exists (select from open o where o.unit = b.unit and o.begun and not o.activated)
+           or exists (select from ${LIVE}.schedules s where s.tenant = $1 and s.customer_id = $2
+             and s.kind in ('hold', 'renewal') and s.due_at <= $3::timestamptz)
+           or exists (select from open o where o.unit = b.unit and o.over) and exists (select from ${LIVE}.renewals r
+             where r.tenant = $1 and r.customer_id = $2 and r.unit = b.unit and r.carries) as "needsSettling"
        from ${LIVE}.balances b left join ends on ends.unit = b.unit
        where b.tenant = $1 and b.customer_id = $2 ${ofUnit} order by b.unit`,
       query,
@@ -99,15 +102,15 @@ export class CustomerBalancesHandler implements IQueryHandler<CustomerBalances> 
   }
 }
 
-function balanceOf({ unit, debt, ledger, held, scheduled, grants, endsAt, ending }: Stored): UnitBalance {
+function balanceOf({ unit, debt, available, held, scheduled, grants, endsAt, ending }: Stored): UnitBalance {
   const text = (amount: Amount): string => formatAmount(amount);
   return {
     unit,
-    ledger: text(readAmount(ledger)),
+    // what is held is out of what remains already
+    ledger: text(readAmount(available) + readAmount(held)),
     held: text(readAmount(held)),
     debt: text(readAmount(debt)),
-    // what is held is out of what remains already
-    available: text(readAmount(ledger)),
+    available: text(readAmount(available)),
     scheduled: text(readAmount(scheduled)),
     nextExpiry:
       endsAt && ending !== null ? { at: endsAt.toISOString(), amount: text(readAmount(ending)) } : null,

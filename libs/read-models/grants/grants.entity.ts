@@ -25,7 +25,7 @@ export class GrantRow {
   @Column({ type: 'text' })
   unit!: string;
 
-  /** The GrantIssued as it is stored. */
+  /** The GrantIssued as it is stored, with what was amended or edited since. */
   @Column({ type: 'json' })
   data!: string;
 
@@ -43,7 +43,7 @@ export class GrantRow {
   @Column({ name: 'ended_as', type: 'text', nullable: true })
   endedAs!: EndedAs | null;
 
-  /** What was noted when it was voided. */
+  /** What was noted when it was voided or expired by hand. */
   @Column({ name: 'void_notes', type: 'text', nullable: true })
   voidNotes!: string | null;
 

@@ -17,7 +17,7 @@ export const createDueWork = (pool: pg.Pool): DueWork => ({
     const { rows } = await run<{ customerId: string }>(
       pool,
       `select distinct customer_id as "customerId" from ${LIVE}.schedules
-       where tenant = $1 and due_at <= $2 and customer_id > $3 order by 1 limit ${DUE_PAGE}`,
+       where tenant = $1 and open and due_at <= $2 and customer_id > $3 order by 1 limit ${DUE_PAGE}`,
       [tenant, formatInstant(at), after ?? ''],
       'schedules.customers',
     ).catch(asProblem);
@@ -31,9 +31,9 @@ export async function scheduledTenants(client: pg.ClientBase): Promise<readonly 
   const { rows } = await run<{ tenant: string }>(
     client,
     `with recursive next as (
-       select min(tenant) as tenant from ${LIVE}.schedules
+       select min(tenant) as tenant from ${LIVE}.schedules where open
        union all
-       select (select min(tenant) from ${LIVE}.schedules s where s.tenant > next.tenant) from next
+       select (select min(tenant) from ${LIVE}.schedules s where s.open and s.tenant > next.tenant) from next
        where next.tenant is not null
      ) select tenant from next where tenant is not null`,
     [],
@@ -80,4 +80,4 @@ export async function dueAccounts(
   return rows.map(({ customerId }) => customerId);
 }
 
-const DUE = `tenant = $1 and due_at <= $2 and (kind <> 'expiry' or due_at <= $3)`;
+const DUE = `tenant = $1 and open and due_at <= $2 and (kind <> 'expiry' or due_at <= $3)`;

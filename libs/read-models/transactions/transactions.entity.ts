@@ -1,7 +1,7 @@
 import { Column, Entity, Index } from 'typeorm';
 import { LIVE } from '../table.js';
 
-/** The vocabulary of the API; some kinds have no facts behind them yet. */
+/** The vocabulary of the API. */
 export type MovementType =
   | 'grant'
   | 'consumption'
@@ -40,7 +40,7 @@ export class TransactionRow {
   @Column({ type: 'text' })
   type!: MovementType;
 
-  /** Null for a debt. */
+  /** Null where only debt moves. */
   @Column({ name: 'grant_id', type: 'text', nullable: true })
   grantId!: string | null;
 
@@ -77,4 +77,7 @@ export class TransactionRow {
 
   @Column({ name: 'consumption_id', type: 'text', nullable: true })
   consumptionId!: string | null;
+
+  @Column({ name: 'hold_id', type: 'text', nullable: true })
+  holdId!: string | null;
 }

@@ -1,41 +1,24 @@
-import { formatAmount, readAmount } from '#libs/kernel';
-import type { CreditEvent, CreditsConsumed } from '#libs/credits';
-import { unknownEvent, type ProjectedEvent, type Projection, type Sink } from '../projection.js';
+import { formatAmount, formatInstant, readAmount, type Amount } from '#libs/kernel';
+import { movementsOf, standingsOf, type CreditEvent, type Movement } from '#libs/credits';
+import type { ProjectedEvent, Projection, Sink } from '../projection.js';
 import { textArray } from '../sink.js';
 import { tableOf } from '../table.js';
-import { TransactionRow, type MovementType } from './transactions.entity.js';
+import { TransactionRow } from './transactions.entity.js';
 
 const transactions = tableOf(TransactionRow);
 
-/** What makes a movement, beside where it was recorded; debt is null where the event leaves it as it was. */
-type Movement = Omit<
-  TransactionRow,
-  'tenant' | 'customerId' | 'position' | 'index' | 'recordedAt' | 'debtAfter'
-> & {
-  readonly debtAfter: string | null;
-};
-
-/** One row per movement: a consumption makes one per allocation, and one for the debt it leaves. */
+/** One row per movement of `movementsOf`; an amendment of the amount shows as an adjustment. */
 export const transactionsProjection: Projection = {
   name: 'transactions',
   tables: [transactions],
   categories: new Set(['creditAccount']),
 
   async project(events, sink) {
-    const rows = events.flatMap((event) =>
-      movementsOf(event).map((movement, index) => ({
-        tenant: event.tenant,
-        customerId: event.entityId,
-        position: event.position,
-        index,
-        recordedAt: event.recordedAt,
-        ...movement,
-      })),
-    );
-    await sink.upsert(transactions, await withDebt(rows, sink));
+    await sink.upsert(transactions, await withDebt(events.flatMap(rowsOf), sink));
   },
 };
 
+/** Debt is null where the event leaves it as it was. */
 type Row = Omit<TransactionRow, 'debtAfter'> & { readonly debtAfter: string | null };
 
 /** Runs the debt of each unit beside its movements; what stood before the batch is asked of the rows before it. */
@@ -82,118 +65,130 @@ async function debtsBefore(rows: readonly Row[], sink: Sink): Promise<readonly (
   return found.map(({ debt }) => debt);
 }
 
-function movementsOf(recorded: ProjectedEvent): readonly Movement[] {
+/** The event says what stands after all of it; what stands after each movement follows from the last one back. */
+function rowsOf(recorded: ProjectedEvent): readonly Row[] {
   const event = { type: recorded.type, data: recorded.data } as unknown as CreditEvent;
-  switch (event.type) {
-    case 'GrantIssued': {
-      const { data } = event;
-      return [
-        {
-          ...movement('grant', data.grantId, data.unit, data.amount, data.issuedAt),
-          grantBalanceAfter: data.amount,
-          balanceAfter: data.balanceAfter,
-          reference: data.referenceCode ?? null,
-          description: data.description ?? data.name ?? null,
-        },
-      ];
+  const movements = movementsOf(event);
+  if (movements.length === 0) return [];
+  const { data } = event;
+  const about = aboutOf(event);
+  const left = new Map(standingsOf(event).map(({ grantId, remaining }) => [grantId, remaining]));
+  const stands = { balance: 'balanceAfter' in data ? data.balanceAfter : '0', debt: debtAfterOf(event) };
+  const rows: Row[] = [];
+  for (let index = movements.length - 1; index >= 0; index--) {
+    const movement = movements[index]!;
+    const { kind, grantId, unit, amount, at } = movement;
+    const grantBalanceAfter = grantId === null ? null : (left.get(grantId) ?? '0');
+    rows.unshift({
+      tenant: recorded.tenant,
+      customerId: recorded.entityId,
+      position: recorded.position,
+      index,
+      type: kind === 'amendment' ? 'adjustment' : kind,
+      grantId,
+      unit,
+      amount: formatAmount(amount),
+      grantBalanceAfter,
+      balanceAfter: stands.balance,
+      debtAfter: stands.debt,
+      eventTimestamp: formatInstant(at),
+      recordedAt: recorded.recordedAt,
+      ...about,
+      description: about.description ?? lossOf(movement),
+    });
+    if (index === 0) break;
+    if (grantId !== null) {
+      left.set(grantId, before(grantBalanceAfter!, amount));
+      stands.balance = before(stands.balance, amount);
     }
-    case 'CreditsConsumed':
-      return consumed(event.data);
+    if (stands.debt === null) continue;
+    if (grantId === null) stands.debt = before(stands.debt, -amount);
+    else if (kind === 'settlement') stands.debt = before(stands.debt, amount);
+  }
+  return rows;
+}
+
+const before = (after: string, moved: Amount): string => formatAmount(readAmount(after) - moved);
+
+const debtAfterOf = ({ data }: CreditEvent): string | null => ('debtAfter' in data ? data.debtAfter : null);
+
+type About = Pick<TransactionRow, 'eventName' | 'reference' | 'description' | 'consumptionId' | 'holdId'>;
+
+const NOTHING: About = {
+  eventName: null,
+  reference: null,
+  description: null,
+  consumptionId: null,
+  holdId: null,
+};
+
+/** What an event says about all of its movements. */
+function aboutOf({ type, data }: CreditEvent): About {
+  switch (type) {
+    case 'GrantIssued':
+      return {
+        ...NOTHING,
+        reference: data.referenceCode ?? null,
+        description: data.description ?? data.name ?? null,
+      };
+    case 'CreditsConsumed': {
+      const { usage, reference, consumptionId } = data;
+      return { ...NOTHING, ...usageOf(usage, reference), consumptionId };
+    }
     case 'DebtSettled': {
-      const { data } = event;
       const [only, ...others] = data.settlements;
-      return [
-        {
-          ...movement('settlement', data.grantId, data.unit, `-${data.amount}`, data.settledAt),
-          grantBalanceAfter: data.remainingAfter,
-          balanceAfter: data.balanceAfter,
-          debtAfter: data.debtAfter,
-          consumptionId: others.length === 0 ? (only?.consumptionId ?? null) : null,
-        },
-      ];
+      return { ...NOTHING, consumptionId: others.length === 0 ? (only?.consumptionId ?? null) : null };
     }
-    case 'GrantExpired': {
-      const { data } = event;
-      return [
-        {
-          ...movement('expiration', data.grantId, data.unit, `-${data.amount}`, data.expiredAt),
-          grantBalanceAfter: '0',
-          balanceAfter: data.balanceAfter,
-        },
-      ];
+    case 'GrantExpired':
+    case 'GrantVoided':
+      return { ...NOTHING, description: data.notes ?? null };
+    case 'GrantAmended':
+      return { ...NOTHING, description: data.reason ?? 'Amount amended' };
+    case 'GrantAdjusted':
+      return { ...NOTHING, reference: data.reference ?? null, description: data.reason };
+    case 'BalanceCarried':
+      return { ...NOTHING, description: `Carried into ${data.intoGrantId}` };
+    case 'HoldPlaced':
+    case 'HoldReleased':
+      return { ...NOTHING, reference: data.reference ?? null, holdId: data.holdId };
+    case 'HoldCaptured': {
+      const { usage, reference, holdId } = data;
+      return { ...NOTHING, ...usageOf(usage, reference), consumptionId: holdId, holdId };
     }
-    case 'GrantVoided': {
-      const { data } = event;
-      return [
-        {
-          ...movement('void', data.grantId, data.unit, `-${data.amount}`, data.voidedAt),
-          grantBalanceAfter: '0',
-          balanceAfter: data.balanceAfter,
-          description: data.notes ?? null,
-        },
-      ];
-    }
+    case 'ConsumptionReversed':
+      return { ...NOTHING, description: data.reason, consumptionId: data.consumptionId };
     case 'GrantActivated':
     case 'ConsumptionRefused':
     case 'UsageRecorded':
+    case 'GrantEdited':
+    case 'HoldRefused':
+    case 'RenewalBegun':
+    case 'GrantRenewed':
+    case 'RenewalAmended':
+    case 'RenewalPaused':
+    case 'RenewalResumed':
+    case 'RenewalCancelled':
     case 'CommandRefused':
-      return [];
-    default:
-      throw unknownEvent(recorded);
+      return NOTHING;
   }
 }
 
-/** The event says what stands after all of it; what stands after each part follows from the last one back. */
-function consumed(data: CreditsConsumed): readonly Movement[] {
-  const { allocations, usage, consumptionId, unit, effectiveAt, balanceAfter, debtAfter } = data;
-  const about = {
-    eventName: usage?.eventName ?? null,
-    reference: data.reference ?? usage?.idempotencyKey ?? null,
-    consumptionId,
-  };
-  const debt = readAmount(data.debt);
-  const debtBefore = debt === 0n ? debtAfter : formatAmount(readAmount(debtAfter) - debt);
-  let after = allocations.length > 1 ? readAmount(balanceAfter) : 0n;
-  const movements: Movement[] = [];
-  for (let index = allocations.length - 1; index >= 0; index--) {
-    const { grantId, amount, remainingAfter } = allocations[index]!;
-    movements.unshift({
-      ...movement('consumption', grantId, unit, `-${amount}`, effectiveAt),
-      ...about,
-      grantBalanceAfter: remainingAfter,
-      balanceAfter: index === allocations.length - 1 ? balanceAfter : formatAmount(after),
-      debtAfter: debtBefore,
-    });
-    if (index > 0) after += readAmount(amount);
-  }
-  if (debt > 0n)
-    movements.push({
-      ...movement('debt', null, unit, `-${data.debt}`, effectiveAt),
-      ...about,
-      balanceAfter,
-      debtAfter,
-    });
-  return movements;
-}
+const usageOf = (
+  usage: { readonly eventName: string; readonly idempotencyKey?: string } | undefined,
+  reference: string | undefined,
+) => ({
+  eventName: usage?.eventName ?? null,
+  reference: reference ?? usage?.idempotencyKey ?? null,
+});
 
-function movement(
-  type: MovementType,
-  grantId: string | null,
-  unit: string,
-  amount: string,
-  eventTimestamp: string,
-): Omit<Movement, 'balanceAfter'> {
-  return {
-    type,
-    grantId,
-    unit,
-    amount,
-    eventTimestamp,
-    grantBalanceAfter: null,
-    debtAfter: null,
-    eventName: null,
-    reference: null,
-    description: null,
-    consumptionId: null,
-  };
-}
+/** Why something was lost, where nobody noted it and it was not the grant's own end. */
+const lossOf = ({ cause }: Movement): string | null => (cause ? (LOSSES[cause] ?? null) : null);
+
+const LOSSES: Readonly<Partial<Record<NonNullable<Movement['cause']>, string>>> = {
+  expired_now: 'Expired by hand',
+  not_carried: 'Not carried over',
+  resumed: 'Series resumed',
+  cancelled: 'Series cancelled',
+  hold_ended: 'Given back after the grant had ended',
+  reversed: 'Given back after the grant had ended',
+};

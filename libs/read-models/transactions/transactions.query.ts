@@ -29,6 +29,7 @@ export interface TransactionAnswer extends Pick<
   | 'reference'
   | 'description'
   | 'consumptionId'
+  | 'holdId'
 > {
   /** `txn_` and 26 digits: the same after every rebuild, sortable. */
   readonly id: string;
@@ -101,7 +102,7 @@ export class CustomerTransactionsHandler implements IQueryHandler<CustomerTransa
       `select t.position::text as at, t.index, t.type, t.grant_id as "grantId", t.unit, t.amount::text,
          t.grant_balance_after::text as "grantBalanceAfter", t.balance_after::text as "balanceAfter",
          t.debt_after::text as "debtAfter", t.event_name as "eventName", t.event_timestamp as "eventTimestamp",
-         t.recorded_at as "recordedAt", t.reference, t.description, t.consumption_id as "consumptionId"
+         t.recorded_at as "recordedAt", t.reference, t.description, t.consumption_id as "consumptionId", t.hold_id as "holdId"
        from ${LIVE}.transactions t where ${where.join(' and ')}
        order by t.position, t.index limit ${query.bind(page.limit + 1)}`,
       query,
@@ -127,6 +128,7 @@ function answerOf({ at, index, grantId, ...row }: Stored): TransactionAnswer {
     reference: row.reference,
     description: row.description,
     consumptionId: row.consumptionId,
+    holdId: row.holdId,
   };
 }
 

@@ -8,6 +8,9 @@ const EVENTS = 'event_name is not null';
 @Entity({ name: 'usage', schema: LIVE })
 @Index('usage_events', ['tenant', 'position'], { where: EVENTS })
 @Index('usage_events_by_customer', ['tenant', 'customerId', 'position'], { where: EVENTS })
+@Index('usage_by_meter', ['tenant', 'customerId', 'meterId', 'position'], {
+  where: 'meter_id is not null and status is not null',
+})
 @Index('usage_events_by_name', ['tenant', 'eventName', 'position'], { where: EVENTS })
 export class UsageRow {
   @Column({ type: 'text', primary: true })
@@ -39,6 +42,10 @@ export class UsageRow {
   /** Null where nothing draws. */
   @Column({ type: 'text', nullable: true })
   status!: ConsumptionStatus | null;
+
+  /** Sum of what was taken back of the consumption. */
+  @Column({ type: 'numeric', default: 0 })
+  reversed!: string;
 
   @Column({ name: 'recorded_at', type: 'timestamp with time zone' })
   recordedAt!: string;

@@ -1,7 +1,7 @@
 import { Inject } from '@nestjs/common';
 import { Query, QueryHandler, type IQueryHandler } from '@nestjs/cqrs';
 import type pg from 'pg';
-import { formatInstant, type Instant } from '#libs/kernel';
+import { formatAmount, formatInstant, readAmount, type Instant } from '#libs/kernel';
 import {
   consumptionAnswer,
   usageAnswer,
@@ -65,11 +65,12 @@ interface Stored {
   readonly status: ConsumptionStatus | null;
   readonly type: string;
   readonly data: { readonly usage: StoredUsage; readonly effectiveAt: string };
+  readonly reversed: string;
   readonly recordedAt: Date;
   readonly at: string;
 }
 
-const COLUMNS = `u.id, u.customer_id as "customerId", u.status, u.type, u.data, u.recorded_at as "recordedAt", u.position::text as at`;
+const COLUMNS = `u.id, u.customer_id as "customerId", u.status, u.reversed::text, u.type, u.data, u.recorded_at as "recordedAt", u.position::text as at`;
 
 @QueryHandler(ListUsage)
 export class ListUsageHandler implements IQueryHandler<ListUsage> {
@@ -109,7 +110,8 @@ export class FindConsumptionHandler implements IQueryHandler<FindConsumption> {
     const [row] = rows;
     if (!row) return { data: null, position };
     const event = { type: row.type as 'CreditsConsumed', data: row.data as unknown as CreditsConsumed };
-    return { data: consumptionAnswer(row.customerId, event), position };
+    const reversed = formatAmount(readAmount(row.reversed));
+    return { data: consumptionAnswer(row.customerId, event, reversed), position };
   }
 }
 

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { formatAmount, readAmount, type Amount } from '#libs/kernel';
+import { formatAmount, formatInstant, readAmount, type Amount } from '#libs/kernel';
 import { run } from '../sink.js';
 import type { CheckedAccount } from './account-check.js';
 import { accountKey, type Accounts } from './checks.js';
@@ -22,49 +22,112 @@ interface Comparison {
 
 const amount = (value: Amount): string => formatAmount(value);
 
-function* units({ state }: CheckedAccount): Iterable<readonly [string, readonly string[]]> {
-  for (const [unit, { balance, debt }] of state.units) yield [unit, [amount(balance), amount(debt)]];
+type Expected = Iterable<readonly [key: string, members: readonly (string | null)[]]>;
+
+function* units({ state }: CheckedAccount): Expected {
+  for (const [unit, { balance, debt, held }] of state.units)
+    yield [unit, [amount(balance), amount(debt), amount(held)]];
 }
 
-function* grants({ state }: CheckedAccount): Iterable<readonly [string, readonly (string | null)[]]> {
+function* grants({ state }: CheckedAccount): Expected {
   for (const { grants: open } of state.units.values())
-    for (const { id, remaining } of open) yield [id, [amount(remaining), null]];
-  for (const [id, { endedAs }] of state.ended) yield [id, ['0', endedAs]];
+    for (const { id, remaining, held } of open) yield [id, [amount(remaining), amount(held), null]];
+  const held = new Map<string, Amount>();
+  for (const { parts } of state.holds.values())
+    for (const part of parts) held.set(part.grantId, (held.get(part.grantId) ?? 0n) + part.amount);
+  for (const [id, { endedAs }] of state.ended) yield [id, ['0', amount(held.get(id) ?? 0n), endedAs]];
 }
 
-function* remains(account: CheckedAccount): Iterable<readonly [string, readonly (string | null)[]]> {
-  for (const [id, [remaining]] of grants(account)) yield [id, [remaining!]];
+function* remains(account: CheckedAccount): Expected {
+  for (const [id, [remaining, held]] of grants(account)) yield [id, [remaining!, held!]];
 }
+
+function* holds({ state }: CheckedAccount): Expected {
+  for (const { id, expiresAt } of state.holds.values()) yield [id, [instant(expiresAt)]];
+}
+
+function* renewals({ state }: CheckedAccount): Expected {
+  for (const { id, status, occurrence, anchor, lastAt, nextAt } of state.series.values())
+    yield [id, [status, String(occurrence), instant(anchor), instant(lastAt), instant(nextAt)]];
+}
+
+function* dues({ state }: CheckedAccount): Expected {
+  for (const { grants: open } of state.units.values())
+    for (const { id, activated, effectiveAt, expiresAt } of open) {
+      if (!activated) yield [`start ${id}`, [instant(effectiveAt)]];
+      if (expiresAt !== Infinity) yield [`expiry ${id}`, [instant(expiresAt)]];
+    }
+  for (const { id, expiresAt } of state.holds.values())
+    if (expiresAt !== Infinity) yield [`hold ${id}`, [instant(expiresAt)]];
+  for (const { id, status, nextAt } of state.series.values())
+    if (status === 'active' && nextAt !== Infinity) yield [`renewal ${id}`, [instant(nextAt)]];
+}
+
+function* reversals({ state }: CheckedAccount): Expected {
+  for (const [id, reversed] of state.reversed) yield [id, [amount(reversed)]];
+}
+
+const instant = (value: number): string | null => (value === Infinity ? null : formatInstant(value));
+const instantOf = (column: string): string =>
+  `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 
 const COMPARISONS: readonly Comparison[] = [
   {
     readModel: 'balances',
-    rows: `select tenant, customer_id, unit, balance::text, debt::text from ${DERIVED}.balances`,
-    members: ['balance', 'debt'],
+    rows: `select tenant, customer_id, unit, balance::text, debt::text, held::text from ${DERIVED}.balances`,
+    members: ['balance', 'debt', 'held'],
     zeroIsNothing: true,
     expected: units,
   },
   {
     readModel: 'grants',
-    rows: `select tenant, customer_id, grant_id, remaining::text, ended_as from ${DERIVED}.grants`,
-    members: ['remaining', 'ended_as'],
+    rows: `select tenant, customer_id, grant_id, remaining::text, held::text, ended_as from ${DERIVED}.grants`,
+    members: ['remaining', 'held', 'ended_as'],
     expected: grants,
   },
   {
     readModel: 'transactions',
     rows: `select tenant, customer_id, unit, coalesce(sum(amount) filter (where grant_id is not null), 0)::text,
-             coalesce(sum(case type when 'debt' then -amount when 'settlement' then amount end), 0)::text
+             coalesce(sum(case when grant_id is null then -amount when type = 'settlement' then amount end), 0)::text,
+             coalesce(-sum(amount) filter (where type in ('hold', 'release')), 0)::text
            from ${DERIVED}.transactions group by tenant, customer_id, unit`,
-    members: ['sum of amounts', 'debt by movements'],
+    members: ['sum of amounts', 'debt by movements', 'held by movements'],
     zeroIsNothing: true,
     expected: units,
   },
   {
     readModel: 'transactions',
-    rows: `select tenant, customer_id, grant_id, sum(amount)::text from ${DERIVED}.transactions
+    rows: `select tenant, customer_id, grant_id, sum(amount)::text,
+             coalesce(-sum(amount) filter (where type in ('hold', 'release')), 0)::text from ${DERIVED}.transactions
            where grant_id is not null group by tenant, customer_id, grant_id`,
-    members: ['sum of the grant'],
+    members: ['sum of the grant', 'held of the grant'],
     expected: remains,
+  },
+  {
+    readModel: 'holds',
+    rows: `select tenant, customer_id, id, ${instantOf('expires_at')} from ${DERIVED}.holds where status = 'held'`,
+    members: ['expires_at'],
+    expected: holds,
+  },
+  {
+    readModel: 'renewals',
+    rows: `select tenant, customer_id, id, status, occurrence::text, ${instantOf('anchor')}, ${instantOf('last_at')},
+             ${instantOf('next_at')} from ${DERIVED}.renewals`,
+    members: ['status', 'occurrence', 'anchor', 'last_at', 'next_at'],
+    expected: renewals,
+  },
+  {
+    readModel: 'schedules',
+    rows: `select tenant, customer_id, kind || ' ' || id, ${instantOf('due_at')} from ${DERIVED}.schedules
+           where open and due_at is not null`,
+    members: ['due_at'],
+    expected: dues,
+  },
+  {
+    readModel: 'usage',
+    rows: `select tenant, customer_id, id, reversed::text from ${DERIVED}.usage where reversed <> 0`,
+    members: ['reversed'],
+    expected: reversals,
   },
 ];
 
