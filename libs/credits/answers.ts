@@ -165,7 +165,7 @@ function shortableAnswer(
   return {
     id: data.consumptionId,
     customerId,
-    status: (drew ? statusOf(drew) : 'refused'),
+    status: drew ? statusOf(drew) : 'refused',
     unit: data.unit,
     requested: data.requested,
     consumed: drew?.consumed ?? '0',

@@ -39,7 +39,7 @@ const usageOf = (eventId: string, meterId = 'm1') => ({
 const recorded = (events: readonly CreditEvent[]): RecordedConsumption => ({
   event: events.find(
     (event) => event.type === 'CreditsConsumed' || event.type === 'HoldCaptured',
-  )! as RecordedConsumption['event'],
+  )!,
   settlements: [],
 });
 

@@ -37,10 +37,7 @@ export const schedulesProjection: Projection = {
 };
 
 /** What an event says of a hold's time-out or a series' next renewal: when, or that there is none. */
-function timerOf({
-  type,
-  data,
-}: CreditEvent): {
+function timerOf({ type, data }: CreditEvent): {
   readonly kind: ScheduleKind;
   readonly id: string;
   readonly dueAt?: string | undefined;
