@@ -324,7 +324,7 @@ describe('holds, reversals, amendments and renewals in the read models', () => {
       status: 'paused',
       occurrence: 1,
       refillAmount: '3',
-      rollover: { kind: 'reset' },
+      rollover: { policy: 'reset' },
       nextRenewalAt: null,
     });
     expect(await due()).toEqual([`expiry s~1 ${2 * DAY}`, `expiry s~carried~1 ${2 * DAY}`]);
