@@ -363,33 +363,6 @@ describe('a credit definition', () => {
     expect(check({ ...usage, priority: 0.5, renewOnBilling: false, refillRrule: 'FREQ=WEEKLY' })).toEqual([]);
   });
 
-  test('what renews says how, and what does not says nothing of it', () => {
-    const ruled = { ...usage, renewOnBilling: false, refillRrule: 'FREQ=MONTHLY' };
-    const carry = { policy: 'carry', upTo: '5', fraction: '0.5' } as const;
-    expect(check({ ...ruled, timezone: 'Europe/Berlin', rollover: carry, lifetimePeriods: 2 })).toEqual([]);
-    expect(check({ ...ruled, timezone: 'Mars/Olympus', lifetimePeriods: 0 })).toEqual([
-      '/timezone timezone_unknown',
-      '/lifetimePeriods out_of_range',
-    ]);
-    const none = { ...usage, renewOnBilling: false, timezone: 'UTC', rollover: carry, lifetimePeriods: 1 };
-    expect(check(none)).toEqual([
-      '/timezone not_applicable',
-      '/rollover not_applicable',
-      '/lifetimePeriods not_applicable',
-    ]);
-    expect(check({ ...ruled, expiryDays: 3, lifetimePeriods: 1, rollover: { policy: 'carry' } })).toEqual([
-      '/lifetimePeriods exclusive',
-      '/rollover/policy not_applicable',
-    ]);
-    expect(check({ ...ruled, rollover: { policy: 'reset', upTo: '1' } })).toEqual([
-      '/rollover/upTo not_applicable',
-    ]);
-    expect(check({ ...ruled, rollover: { policy: 'carry', upTo: '0', fraction: '1.5' } })).toEqual([
-      '/rollover/upTo amount_not_positive',
-      '/rollover/fraction out_of_range',
-    ]);
-  });
-
   test('scope, type, currency, visibility and unit stay', () => {
     const created = creditDefinitionDecider.decide(
       { type: 'Create', id: 'cd', attributes: usage, now: T0 },

@@ -4,6 +4,7 @@ import { accountAsOf, unitOf, type CreditEvent } from '#libs/credits';
 import { HOUR } from '#libs/kernel';
 import { lives } from '../../test/support/arbitraries.js';
 import { fold, play, settleAt } from '../../test/support/credit-history.js';
+import { plainAsOf } from '../../test/support/plain-as-of.js';
 
 const logOf = (turns: ReturnType<typeof play>): readonly CreditEvent[] =>
   turns.flatMap(({ settled, events }) => [...settled, ...events]);
@@ -36,6 +37,19 @@ describe('an account as of an instant', () => {
       { numRuns: 200 },
     );
     expect(seen).toBeGreaterThan(50);
+  });
+
+  test('is what every fact looked at one by one gives, after any of them and at any time', () => {
+    fc.assert(
+      fc.property(lives(), fc.nat(), fc.integer({ min: -30, max: 80 }), (steps, count, hours) => {
+        const turns = play(steps);
+        const log = logOf(turns);
+        const known = log.slice(0, count % (log.length + 1));
+        for (const at of [turns[0]!.now, turns.at(-1)!.now])
+          expect(accountAsOf(known, at + hours * HOUR)).toEqual(plainAsOf(known, at + hours * HOUR));
+      }),
+      { numRuns: 300 },
+    );
   });
 
   test('follows the half-open windows exactly, whatever was recorded when', () => {

@@ -3,7 +3,7 @@ import { initialAccount } from './account.js';
 import { allDue } from './due.js';
 import type { CreditEvent } from './events.js';
 import { evolve } from './evolve.js';
-import { movementsOf } from './movements.js';
+import { movementsOf, type MovementKind } from './movements.js';
 
 /** One unit of an account as it stood at an instant. */
 export interface UnitAsOf {
@@ -23,6 +23,8 @@ export interface UnitAsOf {
 
 interface GrantAsOf {
   readonly unit: string;
+  /** Number of the fact that issued it. */
+  readonly issued: number;
   effectiveAt: Instant;
   expiresAt: Instant;
   remaining: Amount;
@@ -33,35 +35,156 @@ interface GrantAsOf {
  * recorded, and a grant in `[effectiveAt, expiresAt)`. More facts recorded later change nothing of what these tell.
  */
 export function accountAsOf(known: readonly CreditEvent[], at: Instant): readonly UnitAsOf[] {
-  const facts = [...known, ...allDue(known.reduce(evolve, initialAccount), at)];
-  const grants = new Map<string, GrantAsOf>();
-  const debts = new Map<string, Amount>();
-  const holds = new Map<string, Amount>();
-  const add = (sums: Map<string, Amount>, unit: string, amount: Amount): void =>
-    void sums.set(unit, (sums.get(unit) ?? 0n) + amount);
-  const over = (grantId: string, ended: string): void => {
-    const grant = grants.get(grantId)!;
-    if (readInstant(ended) <= at) grant.expiresAt = Math.min(grant.expiresAt, readInstant(ended));
+  const timeline = createTimeline();
+  for (const fact of known) timeline.add(fact);
+  return timeline.asOf(known.length, allDue(known.reduce(evolve, initialAccount), at), at);
+}
+
+/** An account's facts reduced to what they move and when: what answers `accountAsOf` again and again. */
+export interface Timeline {
+  /** Facts taken in. */
+  readonly length: number;
+  /** Facts, movements and grants kept. */
+  readonly size: number;
+  /** @throws Error for a fact about a grant that was not issued */
+  add(fact: CreditEvent): void;
+  /**
+   * The account at `at` as its first `count` facts tell it.
+   * @param due what time has made due by `at` after those facts
+   */
+  asOf(count: number, due: readonly CreditEvent[], at: Instant): readonly UnitAsOf[];
+}
+
+/** From an instant on a grant has another window, or is over. */
+interface Change {
+  readonly fact: number;
+  readonly grant: number;
+  /** When it counts. */
+  readonly at: Instant;
+  readonly window: Pick<GrantAsOf, 'effectiveAt' | 'expiresAt'> | null;
+}
+
+export function createTimeline(): Timeline {
+  const numbers = new Map<string, number>();
+  const units = new Map<string, number>();
+  const grants: GrantAsOf[] = [];
+  const changes: Change[] = [];
+  /** Of each fact: where its movements end. */
+  const ends: number[] = [];
+  // one entry for each movement
+  const ats: Instant[] = [];
+  /** The grant; below zero the unit, counted from -1 down, where debt alone moves. */
+  const whose: number[] = [];
+  const kinds: MovementKind[] = [];
+  const amounts: Amount[] = [];
+
+  const numberOf = (grantId: string): number => {
+    const number = numbers.get(grantId);
+    if (number === undefined) throw new Error(`grant ${grantId} was not issued`);
+    return number;
   };
-  for (const fact of facts) {
-    const { type, data } = fact;
-    if (type === 'GrantIssued')
-      grants.set(data.grantId, { unit: data.unit, ...windowOf(data), remaining: 0n });
-    else if (type === 'GrantAmended' && readInstant(data.amendedAt) <= at)
-      Object.assign(grants.get(data.grantId)!, windowOf(data));
-    else if (type === 'GrantExpired') over(data.grantId, data.expiredAt);
-    else if (type === 'GrantVoided') over(data.grantId, data.voidedAt);
-    for (const { kind, grantId, unit, amount, at: counts } of movementsOf(fact)) {
-      if (counts > at && type !== 'GrantIssued') continue;
-      if (grantId !== null) grants.get(grantId)!.remaining += amount;
-      if (grantId === null || kind === 'settlement')
-        add(debts, unit, kind === 'settlement' ? amount : -amount);
-      if (kind === 'hold' || kind === 'release') add(holds, unit, -amount);
+  const unitNumber = (unit: string): number => {
+    let number = units.get(unit);
+    if (number === undefined) units.set(unit, (number = units.size));
+    return number;
+  };
+
+  function add(fact: CreditEvent): void {
+    const number = ends.length;
+    if (fact.type === 'GrantIssued') {
+      const { grantId, unit } = fact.data;
+      numbers.set(grantId, grants.length);
+      grants.push({ unit, issued: number, ...windowOf(fact.data), remaining: 0n });
     }
+    const change = changeOf(fact);
+    if (change) changes.push({ ...change, fact: number, grant: numberOf(change.grantId) });
+    for (const { kind, grantId, unit, amount, at } of movementsOf(fact)) {
+      whose.push(grantId === null ? -1 - unitNumber(unit) : numberOf(grantId));
+      ats.push(fact.type === 'GrantIssued' ? -Infinity : at); // a grant is known before it counts
+      kinds.push(kind);
+      amounts.push(amount);
+    }
+    ends.push(ats.length);
   }
-  const all = [...grants.values()];
-  const units = [...new Set([...all.map(({ unit }) => unit), ...debts.keys()])].sort();
-  return units.map((unit) => unitAsOf(unit, all, holds.get(unit) ?? 0n, debts.get(unit) ?? 0n, at));
+
+  return {
+    get length() {
+      return ends.length;
+    },
+    get size() {
+      return ends.length + ats.length + grants.length;
+    },
+    add,
+
+    asOf(count, due, at) {
+      const own = grants.filter(({ issued }) => issued < count).map((grant) => ({ ...grant }));
+      const later = new Map<string, GrantAsOf>();
+      const sums = createSums();
+      const applyTo = (grant: GrantAsOf, { at: counts, window }: Pick<Change, 'at' | 'window'>): void => {
+        if (counts > at) return;
+        if (window) Object.assign(grant, window);
+        else grant.expiresAt = Math.min(grant.expiresAt, counts);
+      };
+      for (const change of changes) if (change.fact < count) applyTo(own[change.grant]!, change);
+      const names = [...units.keys()];
+      const end = count === 0 ? 0 : ends[count - 1]!;
+      for (let index = 0; index < end; index++) {
+        if (ats[index]! > at) continue;
+        const number = whose[index]!;
+        const grant = number < 0 ? null : own[number]!;
+        sums.add(grant, grant?.unit ?? names[-1 - number]!, kinds[index]!, amounts[index]!);
+      }
+      // what time made due is little, and not kept
+      const grantOf = (grantId: string): GrantAsOf => later.get(grantId) ?? own[numberOf(grantId)]!;
+      for (const fact of due) {
+        if (fact.type === 'GrantIssued')
+          later.set(fact.data.grantId, {
+            unit: fact.data.unit,
+            issued: count,
+            ...windowOf(fact.data),
+            remaining: 0n,
+          });
+        const change = changeOf(fact);
+        if (change) applyTo(grantOf(change.grantId), change);
+        for (const { kind, grantId, unit, amount, at: counts } of movementsOf(fact))
+          if (counts <= at || fact.type === 'GrantIssued')
+            sums.add(grantId === null ? null : grantOf(grantId), unit, kind, amount);
+      }
+      return sums.units([...own, ...later.values()], at);
+    },
+  };
+}
+
+function changeOf({
+  type,
+  data,
+}: CreditEvent): (Pick<Change, 'at' | 'window'> & { readonly grantId: string }) | null {
+  if (type === 'GrantAmended')
+    return { grantId: data.grantId, at: readInstant(data.amendedAt), window: windowOf(data) };
+  if (type === 'GrantExpired')
+    return { grantId: data.grantId, at: readInstant(data.expiredAt), window: null };
+  if (type === 'GrantVoided') return { grantId: data.grantId, at: readInstant(data.voidedAt), window: null };
+  return null;
+}
+
+/** Sums of movements up to an instant: what remains stands in the grants. */
+function createSums() {
+  const debts = new Map<string, Amount>();
+  const held = new Map<string, Amount>();
+  const put = (sums: Map<string, Amount>, unit: string, amount: Amount): void =>
+    void sums.set(unit, (sums.get(unit) ?? 0n) + amount);
+  return {
+    add(grant: GrantAsOf | null, unit: string, kind: MovementKind, amount: Amount): void {
+      if (grant) grant.remaining += amount;
+      if (!grant) put(debts, unit, -amount);
+      else if (kind === 'settlement') put(debts, unit, amount);
+      else if (kind === 'hold' || kind === 'release') put(held, unit, -amount);
+    },
+    units(all: readonly GrantAsOf[], at: Instant): readonly UnitAsOf[] {
+      const units = [...new Set([...all.map(({ unit }) => unit), ...debts.keys()])].sort();
+      return units.map((unit) => unitAsOf(unit, all, held.get(unit) ?? 0n, debts.get(unit) ?? 0n, at));
+    },
+  };
 }
 
 const windowOf = (data: { readonly effectiveAt: string; readonly expiresAt?: string }) => ({

@@ -1,5 +1,6 @@
 export * from './balances/balances-as-of.js';
 export * from './balances/balances.query.js';
+export type { KnownUntil } from './balances/history.js';
 export * from './catalog/catalog-queries.js';
 export * from './catalog/catalog.query.js';
 export * from './customers/customers.query.js';

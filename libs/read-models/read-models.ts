@@ -1,10 +1,11 @@
 import type pg from 'pg';
+import { createBalancesAsOf, type BalancesAsOf } from './balances/balances-as-of.js';
 import { createLookups, type Lookups } from './lookups.js';
 import { createDueWork, type DueWork } from './schedules/due-accounts.js';
 import { startProjector, type Projector, type ProjectorOptions } from './projector.js';
 
 /** The read side of a process: the projector, or the one who looks on, and what commands look up in it. */
-export interface ReadModels extends Omit<Projector, 'stop'>, Lookups, DueWork {
+export interface ReadModels extends Omit<Projector, 'stop'>, Lookups, DueWork, BalancesAsOf {
   readonly pool: pg.Pool;
   /** Resolves when the batch in hand is committed and nothing more is projected. */
   close(): Promise<void>;
@@ -26,5 +27,6 @@ export async function createReadModels(options: ProjectorOptions): Promise<ReadM
     close: stop,
     ...createLookups(pool, eventStore, projector),
     ...createDueWork(pool),
+    ...createBalancesAsOf(eventStore),
   };
 }

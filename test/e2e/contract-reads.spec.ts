@@ -74,6 +74,21 @@ describe('lists', () => {
     expect((await api.get('/v1/customers?limit=1&limit=2')).status).toBe(400);
   });
 
+  test('of holds and renewals are there for every customer, and name their statuses', async () => {
+    const customerId = await newCustomer(api, { externalCustomerId: fresh('ext') });
+    for (const [list, statuses] of [
+      ['holds', ['held', 'captured', 'released', 'expired']],
+      ['renewals', ['active', 'paused', 'cancelled', 'ended']],
+    ] as const) {
+      const path = `/v1/credits/customers/${customerId}/${list}`;
+      for (const status of statuses)
+        expect(ok(await api.get(`${path}?status=${status}`), 200)).toEqual({ data: [], nextCursor: null });
+      expectProblem(await api.get(`${path}?status=ACTIVE`), 400, 'invalid_query_parameter', ['?status']);
+      expectProblem(await api.get(`${path}?other=1`), 400, 'unknown_query_parameter');
+      expectProblem(await api.get(`/v1/credits/customers/nobody/${list}`), 404, 'customer_not_found');
+    }
+  });
+
   test('filters: dates are half open, statuses and kinds name what there is', async () => {
     const { customerId, unit } = await newAccount(api);
     await grant(api, { customerId, unit, amount: 1 });

@@ -43,6 +43,13 @@ async function everyWrite(): Promise<Record<string, Write>> {
   const { customerId, unit } = await newAccount(api);
   await grant(api, { customerId, unit, amount: 1000 });
   const revocable = await grant(api, { customerId, unit, amount: 1 });
+  const begun = await grant(api, { customerId, unit, amount: 1, renewal: { renewOnBilling: true } });
+  const hold = async () => ok(await api.post('/v1/credits/holds', { customerId, unit, amount: 2 }), 201).id;
+  const [toCapture, toRelease] = [await hold(), await hold()];
+  const drawn = ok(await api.post('/v1/credits/consume', { customerId, unit, amount: 3 }), 201);
+  const changeable = `/v1/credits/grants/${(await grant(api, { customerId, unit, amount: 9 })).id}`;
+  const reason = { reason: 'a' };
+  const other = { reason: 'b' };
   const meter = await newMeter(api);
   const archivable = await newMeter(api);
   const plan = ok(await api.post('/v1/plans', { planName: 'Pro' }), 201);
@@ -96,6 +103,22 @@ async function everyWrite(): Promise<Record<string, Write>> {
       other: { notes: 'b' },
     },
     consume: { path: '/v1/credits/consume', body: { customerId, unit, amount: 3 }, other: { amount: 4 } },
+    amend: { path: `${changeable}/amend`, body: { amount: 8 }, other: { amount: 7 } },
+    adjust: { path: `${changeable}/adjust`, body: { amount: 1, ...reason }, other },
+    update: { path: `${changeable}/update`, body: { name: 'a' }, other: { name: 'b' } },
+    expire: { path: `${changeable}/expire`, body: { notes: 'a' }, other: { notes: 'b' } },
+    hold: { path: '/v1/credits/holds', body: { customerId, unit, amount: 1 }, other: { amount: 2 } },
+    capture: { path: `/v1/credits/holds/${toCapture}/capture`, body: {}, other: { amount: 1 } },
+    release: { path: `/v1/credits/holds/${toRelease}/release`, body: {}, other: { reference: 'b' } },
+    reverse: { path: `/v1/credits/consumptions/${drawn.id}/reverse`, body: { amount: 1, ...reason }, other },
+    'renewal change': {
+      path: `/v1/credits/renewals/${begun.id}/amend`,
+      body: { refillAmount: 2 },
+      other: { refillAmount: 3 },
+    },
+    pause: { path: `/v1/credits/renewals/${begun.id}/pause`, body: reason, other },
+    resume: { path: `/v1/credits/renewals/${begun.id}/resume`, body: reason, other },
+    cancel: { path: `/v1/credits/renewals/${begun.id}/cancel`, body: reason, other },
     event: { path: '/v1/events', body: event, other: { eventValue: 2 } },
     batch: { path: '/v1/events/batch', body: { events: [event, event] }, other: {} },
   };
@@ -118,7 +141,7 @@ describe('a key', () => {
       expect(positionOf(first)).toBeGreaterThan(0);
       firsts[name] = first;
     }
-    expect(Object.keys(firsts)).toHaveLength(16);
+    expect(Object.keys(firsts)).toHaveLength(28);
     for (const name of Object.keys(writes)) expectReplay(name, await send(api, name));
   });
 

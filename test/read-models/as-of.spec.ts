@@ -5,7 +5,7 @@ import { openPostgresEventStore } from '#libs/event-store/postgres';
 import { HOUR } from '#libs/kernel';
 import {
   asOfSchema,
-  balancesAsOf,
+  createBalancesAsOf,
   dropAsOf,
   NotInTheLog,
   READ_MODEL_NAMES,
@@ -82,7 +82,10 @@ describe.each(stores)('read models as of then, from the log in %s', (_, startSto
   async function balancesKnown(known: AsOf): Promise<readonly (readonly [string, string])[]> {
     const all = CUSTOMERS.map(async (customer) => {
       const stream = `creditAccount-t_${customer}`;
-      const { balances } = await balancesAsOf(ledger.eventStore, stream, customer, { at: NOW + HOUR, known });
+      const { balances } = await createBalancesAsOf(ledger.eventStore).balancesAsOf(stream, customer, {
+        at: NOW + HOUR,
+        known,
+      });
       return balances.map(({ ledger: sum }) => [customer, sum] as const);
     });
     return (await Promise.all(all)).flat();

@@ -37,10 +37,7 @@ const usageOf = (eventId: string, meterId = 'm1') => ({
   usage: { eventId, eventName: 'calls', meterId, value: '3' },
 });
 const recorded = (events: readonly CreditEvent[]): RecordedConsumption => ({
-  event: events.find(
-    (event): event is RecordedConsumption['event'] =>
-      event.type === 'CreditsConsumed' || event.type === 'HoldCaptured',
-  )!,
+  event: events.find((event) => event.type === 'CreditsConsumed' || event.type === 'HoldCaptured')!,
   settlements: [],
 });
 
@@ -325,7 +322,7 @@ describe('holds, reversals, amendments and renewals in the read models', () => {
       status: 'paused',
       occurrence: 1,
       refillAmount: '3',
-      rollover: { kind: 'reset' },
+      rollover: { policy: 'reset' },
       nextRenewalAt: null,
     });
     expect(await due()).toEqual([`expiry s~1 ${2 * DAY}`, `expiry s~carried~1 ${2 * DAY}`]);

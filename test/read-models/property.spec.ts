@@ -1,8 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import pg from 'pg';
-import { chainEvent, type EventStore } from '#libs/event-store';
-import { eventTypesOf } from '#libs/event-types';
 import { createMemoryEventStore } from '#libs/event-store/memory';
 import { formatAmount, formatInstant, HOUR, readAmount } from '#libs/kernel';
 import {
@@ -30,6 +28,7 @@ import {
   migrateReadModels,
   verifyLedger,
 } from '#libs/read-models';
+import { appendFacts } from '../support/append-event.js';
 import { lives } from '../support/arbitraries.js';
 import { fold, play } from '../support/credit-history.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
@@ -63,6 +62,7 @@ describe('the read models of any history', () => {
       batchSize: number,
     ): Promise<void> => {
       const eventStore = createMemoryEventStore();
+      const append = appendFacts(eventStore);
       const accounts = new Map<string, Account>();
       const errors: unknown[] = [];
       // the accounts take turns, so that a batch holds several
@@ -73,7 +73,7 @@ describe('the read models of any history', () => {
         const facts = [...turn.settled, ...turn.events].map((fact) => ofCustomer(customer, fact));
         for (const { type } of facts) seen.add(type);
         const { log, state } = accounts.get(customer) ?? { log: [], state: creditAccount.initialState };
-        await append(eventStore, customer, log.length, facts, turn.now);
+        await append(`creditAccount-t_${customer}`, facts, turn.now);
         accounts.set(customer, { log: [...log, ...facts], state: fold(facts, state) });
       }
       const now = Math.max(...turns.map(({ turn }) => turn.now));
@@ -111,37 +111,6 @@ const ofCustomer = (customer: string, fact: CreditEvent): CreditEvent =>
   JSON.parse(
     JSON.stringify(fact).replaceAll(/"((?:g|con|hold|more|rev|series)\d+(?:~[^"]*)?)"/g, `"${customer}-$1"`),
   ) as CreditEvent;
-
-const hashes = new WeakMap<EventStore, Map<string, string>>();
-
-async function append(
-  eventStore: EventStore,
-  customer: string,
-  length: number,
-  facts: readonly CreditEvent[],
-  now: number,
-): Promise<void> {
-  if (facts.length === 0) return;
-  const known = hashes.get(eventStore) ?? new Map<string, string>();
-  hashes.set(eventStore, known);
-  const stream = `creditAccount-t_${customer}`;
-  const events = facts.map(({ type, data }) => {
-    const { event, hash } = chainEvent({
-      stream,
-      previousHash: known.get(stream) ?? null,
-      type,
-      data: data as unknown as Record<string, unknown>,
-      metadata: {
-        recordedAt: formatInstant(now),
-        schemaVersion: eventTypesOf('creditAccount').get(type)!.version,
-        tenant: 't',
-      },
-    });
-    known.set(stream, hash);
-    return event;
-  });
-  await eventStore.append([{ stream, expectedRevision: length - 1, events }]);
-}
 
 /** What was issued, as it was amended and edited since. */
 function grantsOf(log: readonly CreditEvent[]): readonly GrantIssued[] {

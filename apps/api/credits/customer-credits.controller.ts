@@ -4,7 +4,6 @@ import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { issue, parseInstant, Problem } from '#libs/kernel';
 import { resolveCustomer, settleAccount, streamName } from '#libs/commands';
 import {
-  balancesAsOf,
   CustomerBalances,
   CustomerGrants,
   CustomerHolds,
@@ -104,9 +103,8 @@ export class CustomerCreditsController {
 
   /** Answered from the log itself: what was known at some time, about some time. */
   private async balancesAsOf(call: ReadCall, { unit, at, knownAt }: BalancesQuery, customerId: string) {
-    const { eventStore, credits } = this.runtime.current;
-    const answer = await balancesAsOf(
-      eventStore,
+    const { readModels, credits } = this.runtime.current;
+    const answer = await readModels.balancesAsOf(
       streamName(credits.account.category, call.tenant, customerId),
       customerId,
       { unit, at: instantOf(at) ?? this.now(call), known: knownUntil(knownAt) },

@@ -1,6 +1,6 @@
 import type { Position, RecordedEvent } from '#libs/event-store';
 import { formatInstant, readInstant, type Instant } from '#libs/kernel';
-import type { KnownUntil } from '../balances/balances-as-of.js';
+import type { KnownUntil } from '../balances/history.js';
 import { inTransaction, transaction } from '../database.js';
 import { run } from '../sink.js';
 import { SHADOW } from '../table.js';
