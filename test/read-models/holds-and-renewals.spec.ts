@@ -37,9 +37,7 @@ const usageOf = (eventId: string, meterId = 'm1') => ({
   usage: { eventId, eventName: 'calls', meterId, value: '3' },
 });
 const recorded = (events: readonly CreditEvent[]): RecordedConsumption => ({
-  event: events.find(
-    (event) => event.type === 'CreditsConsumed' || event.type === 'HoldCaptured',
-  )!,
+  event: events.find((event) => event.type === 'CreditsConsumed' || event.type === 'HoldCaptured')!,
   settlements: [],
 });
 
