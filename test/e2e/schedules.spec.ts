@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startServer, type Server } from '../support/server.js';
 import { until } from '../support/wait.js';
-import { grant, iso, newAccount, ok, openWorld, SECOND, transactionsOf, type World } from './world.js';
+import { DAY, grant, iso, newAccount, ok, openWorld, SECOND, transactionsOf, type World } from './world.js';
 
 /** What time makes due becomes a recorded fact by itself; which worker does it does not matter. */
 
@@ -59,5 +59,35 @@ describe('due work', () => {
     ]);
     const metrics = await fetch(`${workers[1]!.url}/metrics`);
     expect(await metrics.text()).toMatch(/^drawdown_schedule_lag_seconds\{tenant="default\.test"\} \d/m);
+  }, 60_000);
+
+  test('renewals and hold time-outs are recorded too, each once, whoever of the workers is first', async () => {
+    workers.push(await startServer({ ...world.env, ROLE: 'worker' }));
+    const soon = Date.now() + 2 * SECOND;
+    const accounts = await Promise.all(Array.from({ length: 10 }, () => newAccount(world.api)));
+    await Promise.all(
+      accounts.map(async (account) => {
+        const renewal = { refillRrule: 'FREQ=DAILY' };
+        await grant(world.api, { ...account, amount: 5, startDate: iso(soon - DAY), renewal });
+        ok(await world.api.post('/v1/credits/holds', { ...account, amount: 2, expiresAt: iso(soon) }), 201);
+      }),
+    );
+    const life = [
+      'RenewalBegun',
+      'GrantIssued',
+      'HoldPlaced',
+      'HoldReleased',
+      'GrantExpired',
+      'GrantRenewed',
+      'GrantIssued',
+    ];
+    await until(
+      async () =>
+        (await Promise.all(accounts.map(({ customerId }) => typesOf(customerId)))).every(
+          (own) => own.length >= life.length,
+        ),
+      { timeoutMs: 20_000 },
+    );
+    for (const { customerId } of accounts) expect(await typesOf(customerId)).toEqual(life);
   }, 60_000);
 });
