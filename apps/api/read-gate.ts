@@ -1,6 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { minPositionOf, type ReadCall, type ReadQuery } from './http/index.js';
+import type { Problem } from '#libs/kernel';
+import { answerRead, minPositionOf, type ReadCall, type ReadQuery } from './http/index.js';
 import { RuntimeRef } from './runtime-ref.js';
+
+interface Looked<T> {
+  readonly data: T | null;
+  readonly position: bigint;
+}
 
 /** Read-your-writes: holds a read back until the read models have reached a position. */
 @Injectable()
@@ -22,20 +28,31 @@ export class ReadGate {
   }
 
   /**
-   * Looks once, and where nothing is found, again as of the log's end: what was written a moment ago is not missing.
-   * `customerOf` says whose account the answer depends on.
+   * Answers with one thing of a customer's account. Looks once, and where nothing is found, again as of the log's end: what
+   * was written a moment ago is not missing.
+   * @throws what `missing` makes when there is no such thing
    */
-  async find<T>(
+  async find<T extends { readonly customerId: string }>(
     call: ReadCall,
     query: ReadQuery,
-    look: () => Promise<{ readonly data: T | null; readonly position: bigint }>,
-    customerOf: (data: T) => string,
-  ): Promise<{ readonly data: T | null; readonly position: bigint }> {
+    look: () => Promise<Looked<T>>,
+    missing: () => Problem,
+  ): Promise<T> {
     await this.pass(call, query);
+    const { data, position } = await this.lookTwice(call, look);
+    if (!data) throw missing();
+    answerRead(call.reply, position);
+    return data;
+  }
+
+  private async lookTwice<T extends { readonly customerId: string }>(
+    call: ReadCall,
+    look: () => Promise<Looked<T>>,
+  ): Promise<Looked<T>> {
     const { readModels, writer, credits, eventStore } = this.runtime.current;
     const found = await look();
     const behind = found.data
-      ? writer.knownPosition(credits.account.category, call.tenant, customerOf(found.data))
+      ? writer.knownPosition(credits.account.category, call.tenant, found.data.customerId)
       : await eventStore.head();
     if (found.position >= behind) return found;
     await readModels.waitForPosition(behind).catch(() => undefined);

@@ -5,7 +5,6 @@ import { Problem } from '#libs/kernel';
 import { ConsumeCredits, ReverseConsumption, type ConsumeRequest, type ReverseRequest } from '#libs/commands';
 import { FindConsumption } from '#libs/read-models';
 import {
-  answerRead,
   ApiIdempotencyKey,
   NoQuery,
   Read,
@@ -67,16 +66,13 @@ export class CreditsController {
 
   @Get('consumptions/:id')
   @ApiOperation({ summary: 'Read a consumption, refused ones too' })
-  async readConsumption(@Read() call: ReadCall, @Query() query: ReadQuery, @Param('id') id: string) {
-    const { data, position } = await this.gate.find(
+  readConsumption(@Read() call: ReadCall, @Query() query: ReadQuery, @Param('id') id: string) {
+    return this.gate.find(
       call,
       query,
       () => this.queries.execute(new FindConsumption(call.tenant, id)),
-      ({ customerId }) => customerId,
+      () => new Problem('not_found', `There is no consumption ${JSON.stringify(id)}.`),
     );
-    if (!data) throw new Problem('not_found', `There is no consumption ${JSON.stringify(id)}.`);
-    answerRead(call.reply, position);
-    return data;
   }
 
   @Post('consumptions/:id/reverse')

@@ -11,7 +11,6 @@ import {
 } from '#libs/commands';
 import { FindGrant } from '#libs/read-models';
 import {
-  answerRead,
   ApiIdempotencyKey,
   NoQuery,
   Read,
@@ -53,17 +52,14 @@ export class GrantsController {
 
   @Get(':id')
   @ApiOperation({ summary: 'Read a grant' })
-  async readGrant(@Read() call: ReadCall, @Query() query: ReadQuery, @Param('id') id: string) {
-    const { tenant, reply } = call;
-    const { data, position } = await this.gate.find(
+  readGrant(@Read() call: ReadCall, @Query() query: ReadQuery, @Param('id') id: string) {
+    return this.gate.find(
       call,
       query,
-      () => this.queries.execute(new FindGrant(tenant, id, this.runtime.current.clocks.now(tenant))),
-      ({ customerId }) => customerId,
+      () =>
+        this.queries.execute(new FindGrant(call.tenant, id, this.runtime.current.clocks.now(call.tenant))),
+      () => new Problem('grant_not_found', `There is no grant ${JSON.stringify(id)}.`),
     );
-    if (!data) throw new Problem('grant_not_found', `There is no grant ${JSON.stringify(id)}.`);
-    answerRead(reply, position);
-    return data;
   }
 
   @Post(':id/revoke')

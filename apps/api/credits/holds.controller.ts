@@ -5,7 +5,6 @@ import { Problem } from '#libs/kernel';
 import { CaptureHold, PlaceHold, ReleaseHold, type CaptureRequest, type HoldRequest } from '#libs/commands';
 import { FindHold } from '#libs/read-models';
 import {
-  answerRead,
   ApiIdempotencyKey,
   NoQuery,
   Read,
@@ -48,17 +47,13 @@ export class HoldsController {
 
   @Get(':id')
   @ApiOperation({ summary: 'Read a hold' })
-  async read(@Read() call: ReadCall, @Query() query: ReadQuery, @Param('id') id: string) {
-    const { tenant, reply } = call;
-    const { data, position } = await this.gate.find(
+  read(@Read() call: ReadCall, @Query() query: ReadQuery, @Param('id') id: string) {
+    return this.gate.find(
       call,
       query,
-      () => this.queries.execute(new FindHold(tenant, id, this.runtime.current.clocks.now(tenant))),
-      ({ customerId }) => customerId,
+      () => this.queries.execute(new FindHold(call.tenant, id, this.runtime.current.clocks.now(call.tenant))),
+      () => new Problem('not_found', `There is no hold ${JSON.stringify(id)}.`),
     );
-    if (!data) throw new Problem('not_found', `There is no hold ${JSON.stringify(id)}.`);
-    answerRead(reply, position);
-    return data;
   }
 
   @Post(':id/capture')

@@ -64,16 +64,13 @@ export class RenewalsController {
 
   @Get(':id')
   @ApiOperation({ summary: 'Read a series of renewals' })
-  async read(@Read() call: ReadCall, @Query() query: ReadQuery, @Param('id') id: string) {
-    const { data, position } = await this.gate.find(
+  read(@Read() call: ReadCall, @Query() query: ReadQuery, @Param('id') id: string) {
+    return this.gate.find(
       call,
       query,
       () => this.queries.execute(new FindSeries(call.tenant, id)),
-      ({ customerId }) => customerId,
+      () => new Problem('not_found', `There is no renewal ${JSON.stringify(id)}.`),
     );
-    if (!data) throw new Problem('not_found', `There is no renewal ${JSON.stringify(id)}.`);
-    answerRead(call.reply, position);
-    return data;
   }
 
   @Get(':id/preview')
