@@ -1,13 +1,4 @@
-import {
-  issue,
-  parseInstant,
-  Problem,
-  SECOND,
-  type Amount,
-  type Instant,
-  type Issue,
-  type Json,
-} from '#libs/kernel';
+import { issue, parseInstant, Problem, SECOND, type Instant, type Issue, type Json } from '#libs/kernel';
 import type { Document, Unit } from '#libs/catalog';
 import {
   consumptionAnswer,
@@ -188,7 +179,9 @@ export async function captureHold(
       now,
       holdId,
       effectiveAt: now,
-      ...optional({ amount, more, reference }),
+      ...(amount === undefined ? {} : { amount }),
+      ...(more === undefined ? {} : { more }),
+      ...(reference === undefined ? {} : { reference }),
     }),
   });
   const { events, position, replayed, recordedAt } = written;
@@ -238,8 +231,3 @@ async function findHold(
     throw new Error(`no hold was placed at revision ${revision} of ${customerId}`);
   return { customerId, placed: fact.data, unit: (await deps.catalog.unit(tenant, fact.data.unit))! };
 }
-
-const optional = <T extends { readonly amount: Amount | undefined }>(members: T) =>
-  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as {
-    [M in keyof T]?: Exclude<T[M], undefined>;
-  };

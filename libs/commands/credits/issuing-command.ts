@@ -1,8 +1,5 @@
-import { readInstant } from '#libs/kernel';
 import { findGrant, segmentId, type AccountState, type CreditEvent } from '#libs/credits';
-import type { RecordedEvent } from '#libs/event-store';
-import { upcast } from '#libs/event-types';
-import { streamName } from '../stream-kind.js';
+import { factsOf, type AccountFact } from './account-facts.js';
 import type { CreditsDeps } from './deps.js';
 
 /** The command that issued a grant, read back from the log: its own events and the fingerprint of its input. */
@@ -24,25 +21,21 @@ export async function issuingCommand(
   const { state } = await deps.writer.read(deps.account, tenant, customerId);
   const revision = issuedAt(state, grantId) ?? issuedAt(state, segmentId(grantId, 0));
   if (revision === undefined) return null;
-  const recorded: RecordedEvent[] = [];
-  for await (const event of deps.eventStore.readStream(
-    streamName(deps.account.category, tenant, customerId),
-    state.series.has(grantId) ? revision - 1 : revision, // a series begins right before its first grant
-  )) {
+  const facts: AccountFact[] = [];
+  // a series begins right before its first grant
+  const from = state.series.has(grantId) ? revision - 1 : revision;
+  for await (const fact of factsOf(deps, tenant, customerId, from)) {
     // the first event of a command carries its fingerprint; what time made due is nobody's command
-    if (
-      recorded.length > 0 &&
-      (event.metadata['fingerprint'] !== undefined || event.metadata['actor'] === 'time')
-    )
-      break;
-    recorded.push(upcast(event, deps.account.eventTypes));
+    const { fingerprint, actor } = fact.metadata;
+    if (facts.length > 0 && (fingerprint !== undefined || actor === 'time')) break;
+    facts.push(fact);
   }
-  const first = recorded[0]!;
+  const first = facts[0]!;
   return {
-    events: recorded.map(({ type, data }) => ({ type, data }) as unknown as CreditEvent),
+    events: facts.map(({ type, data }) => ({ type, data }) as CreditEvent),
     fingerprint: first.metadata['fingerprint'],
-    position: recorded.at(-1)!.position,
-    recordedAt: readInstant(String(first.metadata['recordedAt'])),
+    position: facts.at(-1)!.position,
+    recordedAt: first.recordedAt,
     replayed: false,
   };
 }
