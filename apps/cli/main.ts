@@ -7,6 +7,8 @@ import { migrateReadModels, READ_MODEL_NAMES } from '#libs/read-models';
 import { failure } from '../failure.js';
 import { createKey, listKeys, revokeKey } from '../keys.js';
 import { DEFAULT_TENANT, openEventStore } from '../runtime.js';
+import { Interrupted } from './interrupt.js';
+import { FileUnusable } from './log-file.js';
 import {
   asOfFrom,
   dropTo,
@@ -247,7 +249,7 @@ const operator = { actor: 'operator', correlationId: 'command line' };
 try {
   await program.parseAsync();
 } catch (error) {
-  const { text, exitCode } = failure(error);
+  const { text, exitCode } = failure(error, [FileUnusable, Interrupted]);
   process.stderr.write(`${text}\n`);
   process.exitCode = exitCode;
 }
