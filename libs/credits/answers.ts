@@ -165,7 +165,7 @@ function shortableAnswer(
   return {
     id: data.consumptionId,
     customerId,
-    status: drew ? statusOf(drew) : 'refused',
+    status: drew ? consumptionStatus(drew) : 'refused',
     unit: data.unit,
     requested: data.requested,
     consumed: drew?.consumed ?? '0',
@@ -212,7 +212,11 @@ function captureAnswer(customerId: string, data: HoldCaptured, reversed: string)
   };
 }
 
-function statusOf({ shortfall, onShortage }: CreditsConsumed): ConsumptionStatus {
+/** What a consumption is called by how much of it grants paid. */
+export function consumptionStatus({
+  shortfall,
+  onShortage,
+}: Pick<CreditsConsumed, 'shortfall' | 'onShortage'>): ConsumptionStatus {
   if (shortfall === '0') return 'consumed';
   return onShortage === 'refuse' ? 'refused' : onShortage;
 }

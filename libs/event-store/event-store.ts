@@ -91,6 +91,8 @@ export interface RecordedEvent {
   readonly type: string;
   /** Parsed. */
   readonly data: Readonly<Record<string, unknown>>;
+  /** The text of `data`, where the store handed it over as text: whoever copies it need not write it again. */
+  readonly dataText?: string | undefined;
   /** Parsed. */
   readonly metadata: Readonly<Record<string, unknown>>;
 }

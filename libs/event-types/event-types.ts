@@ -125,7 +125,12 @@ export function upcast<Event extends RecordedEvent>(event: Event, types: Categor
   if (known === undefined || !isVersion(version) || version > known.version)
     throw new UnknownEvent(event, known);
   const data = known.upcasters.slice(version - 1).reduce((older, one) => one.upcast(older), event.data);
-  return { ...event, data, metadata: { ...event.metadata, schemaVersion: known.version } };
+  return {
+    ...event,
+    data,
+    dataText: undefined,
+    metadata: { ...event.metadata, schemaVersion: known.version },
+  };
 }
 
 const isVersion = (version: unknown): version is number =>

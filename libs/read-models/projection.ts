@@ -6,10 +6,12 @@ export interface Projection {
   /** Also the key of its checkpoint. */
   readonly name: string;
   readonly tables: readonly Table[];
+  /** True where rows are only ever added and never looked up: a rebuild makes their keys when all of them are there. */
+  readonly addsOnly?: true;
   /** Categories of the streams it folds; events of others are passed over. */
   readonly categories: ReadonlySet<string>;
   /**
-   * Folds events of its categories, in order, and writes the rows they set. Writing the same events again changes nothing.
+   * Folds events of its categories, in order, and writes the rows they set. Each event comes once.
    * @throws Error for an event it cannot fold, an unknown type above all: the projection stops there
    */
   project(events: readonly ProjectedEvent[], sink: Sink): Promise<void>;
@@ -26,6 +28,8 @@ export interface ProjectedEvent extends RecordedEvent {
 
 /** Where a projection writes: one schema, one transaction. */
 export interface Sink {
+  /** Adds rows whose keys are new. @throws Error when one exists */
+  insert<Row extends object>(table: Table<Row>, rows: readonly Row[]): Promise<void>;
   /**
    * Inserts rows or, where the key exists, sets the columns.
    * @param rows at most one per key
@@ -70,7 +74,7 @@ export function streamParts(stream: string): StreamName {
 
 /** @throws Error when the stream is none of ours */
 export const projectedEvent = (
-  { id, stream, revision, position, type, data, metadata }: RecordedEvent,
+  { id, stream, revision, position, type, data, dataText, metadata }: RecordedEvent,
   { category, tenant, entityId }: StreamName = streamParts(stream),
 ): ProjectedEvent => ({
   id,
@@ -79,6 +83,7 @@ export const projectedEvent = (
   position,
   type,
   data,
+  dataText,
   metadata,
   category,
   tenant,

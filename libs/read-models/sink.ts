@@ -1,4 +1,6 @@
+import { finished } from 'node:stream/promises';
 import pg from 'pg';
+import { from as copyFrom, type CopyStreamQuery } from 'pg-copy-streams';
 import type { Sink } from './projection.js';
 import type { ColumnOf, Table } from './table.js';
 
@@ -38,6 +40,12 @@ export interface Queryable {
   query<Result extends object>(config: pg.QueryConfig): Promise<pg.QueryResult<Result>>;
 }
 
+/** One connection, over which rows can be streamed too. */
+export interface Writable extends Queryable {
+  query<Result extends object>(config: pg.QueryConfig): Promise<pg.QueryResult<Result>>;
+  query(stream: CopyStreamQuery): CopyStreamQuery;
+}
+
 /** Runs one statement. @throws DatabaseUnavailable when trying again later may help */
 export async function run<Result extends object>(
   client: Queryable,
@@ -57,9 +65,21 @@ export async function run<Result extends object>(
 }
 
 /** Writes into one schema over one connection, whole columns at a time. */
-export function createSink(connection: Queryable, schema: string): Sink {
-  const client = oneByOne(connection);
+export function createSink(connection: Writable, schema: string): Sink {
+  const inTurn = oneByOne();
+  const client: Queryable = { query: (config) => inTurn(() => connection.query(config)) };
   return {
+    async insert(table, rows) {
+      if (rows.length === 0) return;
+      const text = `copy ${schema}.${table.name} (${names(table.columns)}) from stdin`;
+      const lines = copyLines(table.columns, rows);
+      try {
+        await inTurn(() => finished(connection.query(copyFrom(text)).end(lines)));
+      } catch (error) {
+        throw databaseError(error);
+      }
+    },
+
     async upsert(table, rows, update) {
       if (rows.length === 0) return;
       const { columns, key } = table;
@@ -103,14 +123,12 @@ export function createSink(connection: Queryable, schema: string): Sink {
 }
 
 /** Projections that run together share the connection: their statements wait for each other. */
-function oneByOne(connection: Queryable): Queryable {
+function oneByOne() {
   let last: Promise<unknown> = Promise.resolve();
-  return {
-    query: <Result extends object>(config: pg.QueryConfig) => {
-      const turn = last.then(() => connection.query<Result>(config));
-      last = turn.catch(() => undefined);
-      return turn;
-    },
+  return <T>(work: () => Promise<T>): Promise<T> => {
+    const turn = last.then(work);
+    last = turn.catch(() => undefined);
+    return turn;
   };
 }
 
@@ -171,6 +189,28 @@ function asText(value: unknown): string | null {
       throw new Error(`a column cannot hold ${JSON.stringify(value)}`);
   }
 }
+
+/** Rows in the text format of COPY. */
+function copyLines(columns: readonly ColumnOf[], rows: readonly object[]): string {
+  let lines = '';
+  for (const row of rows) {
+    let separator = '';
+    for (const { property } of columns) {
+      const text = asText((row as Record<string, unknown>)[property]);
+      lines += separator + (text === null ? '\\N' : copyable(text));
+      separator = '\t';
+    }
+    lines += '\n';
+  }
+  return lines;
+}
+
+const copyable = (text: string): string =>
+  /[\\\t\n\r\0]/.test(text)
+    ? storable(text).replace(/[\\\t\n\r]/g, (character) => ESCAPED[character]!)
+    : text;
+
+const ESCAPED: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' };
 
 /** Postgres keeps no NUL in a text; what is looked for is written the same way. */
 const storable = (text: string): string => (text.includes('\0') ? text.replaceAll('\0', '\ufffd') : text);

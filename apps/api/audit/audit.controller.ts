@@ -151,4 +151,7 @@ async function checkpointBefore(eventStore: EventStore, position: Position): Pro
 const notFound = (stream: string): Problem =>
   new Problem('not_found', `There is no stream ${JSON.stringify(stream)}.`);
 
-const answer = ({ position, ...event }: RecordedEvent) => ({ ...event, position: Number(position) });
+const answer = ({ position, dataText: _, ...event }: RecordedEvent) => ({
+  ...event,
+  position: Number(position),
+});

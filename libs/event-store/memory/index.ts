@@ -160,5 +160,6 @@ export function createMemoryEventStore(options: { readonly identity?: string } =
 const recorded = ({ data, metadata, ...rest }: Stored): RecordedEvent => ({
   ...rest,
   data: JSON.parse(data) as RecordedEvent['data'],
+  dataText: data,
   metadata: JSON.parse(metadata) as RecordedEvent['metadata'],
 });

@@ -171,5 +171,6 @@ const toEvent = (row: Row): RecordedEvent => ({
   position: BigInt(row[0]!),
   type: row[4]!,
   data: JSON.parse(row[5]!) as RecordedEvent['data'],
+  dataText: row[5]!,
   metadata: JSON.parse(row[6]!) as RecordedEvent['metadata'],
 });

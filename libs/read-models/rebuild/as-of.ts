@@ -57,7 +57,7 @@ export async function rebuildAsOf(options: AsOfOptions): Promise<AsOfResult> {
   const upTo = 'position' in to ? to.position : end;
   const known = createChoice(to, upTo);
   return inShadow(options.pool, async (client) => {
-    await createShadow(client, tables);
+    await createShadow(client, projections);
     const fill = createFill({
       eventStore: { ...eventStore, head: () => Promise.resolve(upTo) },
       clients: [client],
@@ -73,7 +73,7 @@ export async function rebuildAsOf(options: AsOfOptions): Promise<AsOfResult> {
     if ('recordedAt' in to && to.recordedAt > Math.max(now, latest))
       throw new NotInTheLog(`${formatInstant(to.recordedAt)} has not come yet.`);
     signal?.throwIfAborted();
-    await completeShadow(client, tables);
+    await completeShadow([client], projections);
     signal?.throwIfAborted();
     const digests = await digestsOf(client, SHADOW, tables);
     const until = 'position' in to ? `position ${upTo}` : formatInstant(to.recordedAt);

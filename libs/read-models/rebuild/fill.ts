@@ -72,35 +72,53 @@ export function createFill({
 
     /** Brings the tables exactly to the targets, as far as the log goes. */
     async advance(targets: ReadonlyMap<string, Position>): Promise<void> {
-      for (;;) {
-        signal?.throwIfAborted();
-        const behind = projections.filter(({ name }) => standing(name).position < targets.get(name)!);
-        if (behind.length === 0) return;
-        const slice = await read(earliest(behind.map(({ name }) => standing(name))));
-        if (slice.events.length === 0) return;
-        const prepared = prepareSlice({ ...slice, events: choose(slice.events) }, EVENT_TYPES);
-        const late = behind.filter(({ name }) => standing(name).position < slice.position);
-        await allTogether(
-          late.map((projection) => {
-            const { name } = projection;
-            const upTo = targets.get(name)!;
-            const events = prepared.after(standing(name).position).filter(({ position }) => position <= upTo);
-            const sink = sinks[projections.indexOf(projection) % sinks.length]!;
-            return projectEvents(projection, () => prepared.of(projection, events), sink);
-          }),
-        );
-        for (const { name } of late) {
-          // a checkpoint stands at the end of a slice only; inside, the position says what is in
-          const now = standing(name);
-          const target = targets.get(name)!;
-          const { checkpoint, position } = slice;
-          standings.set(
-            name,
-            position <= target ? { ...now, checkpoint, position } : { ...now, position: target },
+      /** Of each read model the slice in hand. One folds the next slice as soon as its own rows of this one are written. */
+      const folding = new Map<string, Promise<void>>();
+      let writing: Promise<void> = Promise.resolve();
+      try {
+        for (;;) {
+          signal?.throwIfAborted();
+          const behind = projections.filter(({ name }) => standing(name).position < targets.get(name)!);
+          if (behind.length === 0) return;
+          const slice = await read(earliest(behind.map(({ name }) => standing(name))));
+          if (slice.events.length === 0) return;
+          const prepared = prepareSlice({ ...slice, events: choose(slice.events) }, EVENT_TYPES);
+          const late = behind.filter(({ name }) => standing(name).position < slice.position);
+          const written = allTogether(
+            late.map((projection) => {
+              const { name } = projection;
+              const upTo = targets.get(name)!;
+              const events = prepared
+                .after(standing(name).position)
+                .filter(({ position }) => position <= upTo);
+              const sink = sinks[projections.indexOf(projection) % sinks.length]!;
+              const fold = Promise.resolve(folding.get(name)).then(() =>
+                projectEvents(projection, () => prepared.of(projection, events), sink),
+              );
+              folding.set(name, fold);
+              return fold;
+            }),
           );
+          await writing;
+          writing = written;
+          for (const { name } of late) {
+            // a checkpoint stands at the end of a slice only; inside, the position says what is in
+            const now = standing(name);
+            const target = targets.get(name)!;
+            const { checkpoint, position } = slice;
+            standings.set(
+              name,
+              position <= target ? { ...now, checkpoint, position } : { ...now, position: target },
+            );
+          }
+          await progress.read(
+            slice.events.filter(({ position }) => position > reached).length,
+            slice.position,
+          );
+          if (slice.position > reached) reached = slice.position;
         }
-        await progress.read(slice.events.filter(({ position }) => position > reached).length, slice.position);
-        if (slice.position > reached) reached = slice.position;
+      } finally {
+        await writing;
       }
     },
   };

@@ -76,7 +76,7 @@ const HELD_UP = new Set(['55P03', '40P01']);
 
 /** Tables are filled by key; nothing in them needs to survive a crash before the swap. */
 const SESSION = `set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off;
-  set plan_cache_mode = force_generic_plan; set synchronous_commit = off; set statement_timeout = 0; set timezone = 'UTC'`;
+  set plan_cache_mode = force_generic_plan; set synchronous_commit = off; set statement_timeout = 0`;
 
 /**
  * Builds read models anew from the log beside the live ones, with the same code, and swaps them in while serving goes on.
@@ -156,7 +156,6 @@ async function rebuild(
           snapshot,
           `lock table ${tables.map(({ name }) => `${LIVE}.${name}`).join(', ')} in access share mode`,
         );
-        await run(snapshot, `set local timezone = 'UTC'`);
         return work(snapshot, await livePositions(snapshot));
       },
       'begin isolation level repeatable read read only',
@@ -171,19 +170,19 @@ async function rebuild(
   let begun: ReadonlyMap<string, Position>;
   try {
     await run(second, SESSION);
-    await createShadow(client, tables);
+    await createShadow(client, projections);
     const head = await eventStore.head();
     begun = await livePositions(client);
     // an empty one is nothing to compare with
     await fill.advance(
       new Map([...begun].map(([name, position]) => [name, position === 0n ? head : position])),
     );
+    signal?.throwIfAborted();
+    await completeShadow(clients, projections);
   } finally {
     fill.useOne();
     second.release(true);
   }
-  signal?.throwIfAborted();
-  await completeShadow(client, tables);
 
   // the live rows of one snapshot, and the shadow's at the very same position
   const compared = projections.filter(({ name }) => begun.get(name)! > 0n);

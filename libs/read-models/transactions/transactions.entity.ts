@@ -19,6 +19,9 @@ export type MovementType =
 /** One movement of a customer's credit. Several of one event are numbered from 0. */
 @Entity({ name: 'transactions', schema: LIVE })
 @Index('transactions_by_grant', ['tenant', 'grantId', 'position', 'index'], { where: 'grant_id is not null' })
+@Index('transactions_of_debt', ['tenant', 'customerId', 'unit', 'position', 'index'], {
+  where: 'debt_after is not null',
+})
 @Index('transactions_but_consumption', ['tenant', 'customerId', 'type', 'position', 'index'], {
   where: `type <> 'consumption'`,
 })
@@ -57,8 +60,9 @@ export class TransactionRow {
   @Column({ name: 'balance_after', type: 'numeric' })
   balanceAfter!: string;
 
-  @Column({ name: 'debt_after', type: 'numeric' })
-  debtAfter!: string;
+  /** Null where the event leaves the unit's debt as it was. */
+  @Column({ name: 'debt_after', type: 'numeric', nullable: true })
+  debtAfter!: string | null;
 
   @Column({ name: 'event_name', type: 'text', nullable: true })
   eventName!: string | null;

@@ -1,7 +1,6 @@
 import { formatAmount, formatInstant, readAmount, type Amount } from '#libs/kernel';
 import { movementsOf, standingsOf, type CreditEvent, type Movement } from '#libs/credits';
-import type { ProjectedEvent, Projection, Sink } from '../projection.js';
-import { textArray } from '../sink.js';
+import type { ProjectedEvent, Projection } from '../projection.js';
 import { tableOf } from '../table.js';
 import { TransactionRow } from './transactions.entity.js';
 
@@ -11,62 +10,16 @@ const transactions = tableOf(TransactionRow);
 export const transactionsProjection: Projection = {
   name: 'transactions',
   tables: [transactions],
+  addsOnly: true,
   categories: new Set(['creditAccount']),
 
   async project(events, sink) {
-    await sink.upsert(transactions, await withDebt(events.flatMap(rowsOf), sink));
+    await sink.insert(transactions, events.flatMap(rowsOf));
   },
 };
 
-/** Debt is null where the event leaves it as it was. */
-type Row = Omit<TransactionRow, 'debtAfter'> & { readonly debtAfter: string | null };
-
-/** Runs the debt of each unit beside its movements; what stood before the batch is asked of the rows before it. */
-async function withDebt(rows: readonly Row[], sink: Sink): Promise<readonly TransactionRow[]> {
-  const debts = new Map<string, string>();
-  const unknown = new Map<string, Row>();
-  for (const row of rows) {
-    const key = keyOf(row);
-    if (row.debtAfter !== null) debts.set(key, row.debtAfter);
-    else if (!debts.has(key) && !unknown.has(key)) unknown.set(key, row);
-  }
-  debts.clear();
-  const before = await debtsBefore([...unknown.values()], sink);
-  for (const [index, key] of [...unknown.keys()].entries()) debts.set(key, before[index] ?? '0');
-  return rows.map((row) => {
-    const key = keyOf(row);
-    const debtAfter = row.debtAfter ?? debts.get(key) ?? '0';
-    debts.set(key, debtAfter);
-    return { ...row, debtAfter };
-  });
-}
-
-const keyOf = ({ tenant, customerId, unit }: Pick<Row, 'tenant' | 'customerId' | 'unit'>): string =>
-  `${tenant}\n${customerId}\n${unit}`;
-
-/** The debt of each row's unit just before the row; null where nothing moved. */
-async function debtsBefore(rows: readonly Row[], sink: Sink): Promise<readonly (string | null)[]> {
-  if (rows.length === 0) return [];
-  const found = await sink.query<{ debt: string | null }>(
-    `select t.debt_after::text as debt
-     from unnest($1::text[], $2::text[], $3::text[], $4::text[]) with ordinality as s(tenant, customer_id, unit, position, n)
-     left join lateral (
-       select t.debt_after from {schema}.transactions t
-       where t.tenant = s.tenant and t.customer_id = s.customer_id and t.unit = s.unit and t.position < s.position::bigint
-       order by t.position desc, t.index desc limit 1
-     ) t on true order by s.n`,
-    [
-      textArray(rows.map(({ tenant }) => tenant)),
-      textArray(rows.map(({ customerId }) => customerId)),
-      textArray(rows.map(({ unit }) => unit)),
-      textArray(rows.map(({ position }) => position.toString())),
-    ],
-  );
-  return found.map(({ debt }) => debt);
-}
-
 /** The event says what stands after all of it; what stands after each movement follows from the last one back. */
-function rowsOf(recorded: ProjectedEvent): readonly Row[] {
+function rowsOf(recorded: ProjectedEvent): readonly TransactionRow[] {
   const event = { type: recorded.type, data: recorded.data } as unknown as CreditEvent;
   const movements = movementsOf(event);
   if (movements.length === 0) return [];
@@ -74,7 +27,7 @@ function rowsOf(recorded: ProjectedEvent): readonly Row[] {
   const about = aboutOf(event);
   const left = new Map(standingsOf(event).map(({ grantId, remaining }) => [grantId, remaining]));
   const stands = { balance: 'balanceAfter' in data ? data.balanceAfter : '0', debt: debtAfterOf(event) };
-  const rows: Row[] = [];
+  const rows: TransactionRow[] = [];
   for (let index = movements.length - 1; index >= 0; index--) {
     const movement = movements[index]!;
     const { kind, grantId, unit, amount, at } = movement;

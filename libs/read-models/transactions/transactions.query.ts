@@ -22,7 +22,6 @@ export interface TransactionAnswer extends Pick<
   | 'amount'
   | 'grantBalanceAfter'
   | 'balanceAfter'
-  | 'debtAfter'
   | 'eventName'
   | 'eventTimestamp'
   | 'recordedAt'
@@ -34,6 +33,7 @@ export interface TransactionAnswer extends Pick<
   /** `txn_` and 26 digits: the same after every rebuild, sortable. */
   readonly id: string;
   readonly creditGrantId: string | null;
+  readonly debtAfter: string;
   readonly position: number;
 }
 
@@ -63,11 +63,23 @@ export class CustomerTransactions extends Query<ListPage<TransactionAnswer>> {
 export const transactionId = (position: bigint | string, index: number): string =>
   `txn_${position.toString().padStart(20, '0')}${index.toString().padStart(6, '0')}`;
 
-type Stored = Omit<TransactionRow, 'tenant' | 'customerId' | 'position' | 'eventTimestamp' | 'recordedAt'> & {
+type Stored = Omit<
+  TransactionRow,
+  'tenant' | 'customerId' | 'position' | 'debtAfter' | 'eventTimestamp' | 'recordedAt'
+> & {
   readonly at: string;
+  readonly debtAfter: string;
   readonly eventTimestamp: Date;
   readonly recordedAt: Date;
 };
+
+/** The unit's debt after a movement: as its event says, else as the last one before it that did. */
+const DEBT_AFTER = `coalesce(t.debt_after, (
+  select d.debt_after from ${LIVE}.transactions d
+  where d.tenant = t.tenant and d.customer_id = t.customer_id and d.unit = t.unit and d.debt_after is not null
+    and (d.position, d.index) < (t.position, t.index)
+  order by d.position desc, d.index desc limit 1
+), 0)::text`;
 
 @QueryHandler(CustomerTransactions)
 export class CustomerTransactionsHandler implements IQueryHandler<CustomerTransactions> {
@@ -101,7 +113,7 @@ export class CustomerTransactionsHandler implements IQueryHandler<CustomerTransa
       ['transactions'],
       `select t.position::text as at, t.index, t.type, t.grant_id as "grantId", t.unit, t.amount::text,
          t.grant_balance_after::text as "grantBalanceAfter", t.balance_after::text as "balanceAfter",
-         t.debt_after::text as "debtAfter", t.event_name as "eventName", t.event_timestamp as "eventTimestamp",
+         ${DEBT_AFTER} as "debtAfter", t.event_name as "eventName", t.event_timestamp as "eventTimestamp",
          t.recorded_at as "recordedAt", t.reference, t.description, t.consumption_id as "consumptionId", t.hold_id as "holdId"
        from ${LIVE}.transactions t where ${where.join(' and ')}
        order by t.position, t.index limit ${query.bind(page.limit + 1)}`,

@@ -1,6 +1,7 @@
 import {
-  consumptionAnswer,
+  consumptionStatus,
   type ConsumptionReversed,
+  type ConsumptionStatus,
   type CreditEvent,
   type StoredUsage,
 } from '#libs/credits';
@@ -30,7 +31,7 @@ export const usageProjection: Projection = {
       if (here) rows.set(key, { ...here, ...reversal });
       else reversals.set(key, reversal);
     }
-    await sink.upsert(usage, [...rows.values()]);
+    await sink.insert(usage, [...rows.values()]);
     await sink.patch(usage, [...reversals.values()]);
   },
 };
@@ -40,14 +41,13 @@ function rowOf(recorded: ProjectedEvent): UsageRow | null {
   const { type, data } = event;
   switch (type) {
     case 'CreditsConsumed':
-    case 'ConsumptionRefused': {
-      const { status } = consumptionAnswer(recorded.entityId, event);
-      return { ...about(recorded), id: data.consumptionId, status, ...from(data) };
-    }
+      return usageRow(recorded, data.consumptionId, consumptionStatus(data), data);
+    case 'ConsumptionRefused':
+      return usageRow(recorded, data.consumptionId, 'refused', data);
     case 'HoldCaptured':
-      return { ...about(recorded), id: data.holdId, status: 'consumed', ...from(data) };
+      return usageRow(recorded, data.holdId, 'consumed', data);
     case 'UsageRecorded':
-      return { ...about(recorded), id: data.usage.eventId, status: null, ...from(data) };
+      return usageRow(recorded, data.usage.eventId, null, data);
     case 'GrantIssued':
     case 'GrantActivated':
     case 'DebtSettled':
@@ -72,28 +72,26 @@ function rowOf(recorded: ProjectedEvent): UsageRow | null {
   }
 }
 
-const about = ({ tenant, entityId, recordedAt, position, stream, revision, type, data }: ProjectedEvent) => ({
-  tenant,
-  customerId: entityId,
-  reversed: '0',
-  recordedAt,
-  position,
-  stream,
-  revision,
-  type,
-  data: JSON.stringify(data),
-});
-
-const from = ({
-  usage: source,
-  effectiveAt,
-}: {
-  readonly usage?: StoredUsage;
-  readonly effectiveAt: string;
-}) => ({
-  effectiveAt,
+const usageRow = (
+  recorded: ProjectedEvent,
+  id: string,
+  status: ConsumptionStatus | null,
+  { usage: source, effectiveAt }: { readonly usage?: StoredUsage; readonly effectiveAt: string },
+): UsageRow => ({
+  tenant: recorded.tenant,
+  id,
+  customerId: recorded.entityId,
   eventName: source?.eventName ?? null,
   meterId: source?.meterId ?? null,
   value: source?.value ?? null,
+  effectiveAt,
   idempotencyKey: source?.idempotencyKey ?? null,
+  status,
+  reversed: '0',
+  recordedAt: recorded.recordedAt,
+  position: recorded.position,
+  stream: recorded.stream,
+  revision: recorded.revision,
+  type: recorded.type,
+  data: recorded.dataText ?? JSON.stringify(recorded.data),
 });
