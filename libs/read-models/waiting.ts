@@ -14,6 +14,8 @@ export interface PositionWaiter {
    * @throws Problem `read_model_behind` when they do not in time
    */
   waitForPosition(position: Position, timeoutMs?: number, names?: readonly string[]): Promise<void>;
+  /** Resolves after so many milliseconds, at once when somebody waits or begins to. */
+  untilAsked(ms: number): Promise<void>;
   /** Tells of rows that this process has committed. */
   advanced(standings: ReadonlyMap<string, Standing>): void;
   /** Whether this process tells; if not, the checkpoints are looked at often. */
@@ -30,6 +32,7 @@ interface Waiting {
 export function createPositionWaiter(look: () => Promise<ReadonlyMap<string, Standing>>): PositionWaiter {
   const waiting = new Set<Waiting>();
   let looking: Promise<void> | undefined;
+  let asked: () => void = () => undefined;
   let known: ReadonlyMap<string, Standing> = new Map();
 
   function advanced(standings: ReadonlyMap<string, Standing>): void {
@@ -53,6 +56,15 @@ export function createPositionWaiter(look: () => Promise<ReadonlyMap<string, Sta
   const waiter: PositionWaiter = {
     projecting: false,
     advanced,
+    untilAsked: (ms) =>
+      new Promise((resolve) => {
+        if (waiting.size > 0) return resolve();
+        const timer = setTimeout(resolve, ms);
+        asked = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      }),
     waitForPosition: (position, timeoutMs = 2000, names) => {
       if (reached(known, position, names)) return Promise.resolve();
       return new Promise<void>((resolve, reject) => {
@@ -71,6 +83,7 @@ export function createPositionWaiter(look: () => Promise<ReadonlyMap<string, Sta
           );
         }, timeoutMs);
         waiting.add(one);
+        asked();
         looking ??= lookWhileWaiting();
       });
     },
