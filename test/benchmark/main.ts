@@ -6,10 +6,19 @@ import { startEmbeddedPostgres } from '#libs/platform';
 import type { Comparison } from './comparison.js';
 import { benchConsume } from './consume.js';
 import { benchEventStore } from './event-store.js';
+import { benchHttp } from './http.js';
+import { benchScaling } from './scaling.js';
+import { benchSize } from './size.js';
+import { benchLag, benchSoak } from './steady.js';
 
 const BENCHMARKS: Readonly<Record<string, (url: string, seconds: number) => Promise<Comparison[]>>> = {
   consume: benchConsume,
   'event-store': benchEventStore,
+  http: benchHttp,
+  scaling: benchScaling,
+  lag: benchLag,
+  size: benchSize,
+  soak: benchSoak,
 };
 
 const { values, positionals } = parseArgs({
