@@ -5,8 +5,10 @@ import { fileURLToPath } from 'node:url';
 import { createClient, type Client } from './client.js';
 import { until } from './wait.js';
 
-const API = fileURLToPath(new URL('../../dist/apps/api/main.js', import.meta.url));
-const CLI = fileURLToPath(new URL('../../dist/apps/cli/main.js', import.meta.url));
+/** The built product; benchmarks are built into it. */
+const BUILT = new URL(import.meta.url.includes('/dist/test/') ? '../../' : '../../dist/', import.meta.url);
+const API = fileURLToPath(new URL('apps/api/main.js', BUILT));
+const CLI = fileURLToPath(new URL('apps/cli/main.js', BUILT));
 
 export type Environment = Readonly<Record<string, string>>;
 
