@@ -35,7 +35,7 @@ module.exports = {
     pure('calendar', '^libs/kernel/', COMPUTING),
     pure('credits', '^libs/(kernel|calendar)/'),
     pure('catalog', '^libs/(kernel|calendar)/', COMPUTING),
-    pure('billing', '^libs/(kernel|calendar)/', COMPUTING),
+    pure('billing', '^libs/(kernel|calendar|catalog)/'),
     pure(
       'event-types',
       '^libs/(kernel|credits|catalog)/',
