@@ -38,7 +38,7 @@ module.exports = {
     pure('billing', '^libs/(kernel|calendar|catalog)/'),
     pure(
       'event-types',
-      '^libs/(kernel|credits|catalog)/',
+      '^libs/(kernel|credits|catalog|billing)/',
       '^libs/event-store/(index|event-store)\\.ts$',
       '^node_modules/ajv/',
     ),

@@ -100,7 +100,7 @@ describe('what falls due', () => {
       'FREQ=MONTHLY;BYMONTHDAY=1,20',
       'FREQ=YEARLY;INTERVAL=2',
     );
-    const days = fc.integer({ min: 0, max: 2000 });
+    const days = fc.integer({ min: 0, max: 900 });
     fc.assert(
       fc.property(rules, days, fc.integer({ min: 1, max: 200 }), (rule, from, length) => {
         const anchor = at('2026-01-31T10:00:00Z');
@@ -116,6 +116,7 @@ describe('what falls due', () => {
         for (const [index, { period }] of found.entries())
           if (index > 0) expect(period!.start).toBe(found[index - 1]!.period!.end);
       }),
+      { numRuns: 60 },
     );
   });
 });

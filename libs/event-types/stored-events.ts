@@ -1,3 +1,4 @@
+import type { InvoiceEvent, InvoiceNumberEvent } from '#libs/billing';
 import type {
   ClaimEvent,
   CreditDefinition,
@@ -30,6 +31,10 @@ export interface StoredEvents {
   readonly customer: DocumentEvent<Customer, 'Customer'>;
   /** Templates of grants. */
   readonly creditDefinition: DocumentEvent<CreditDefinition, 'CreditDefinition'>;
+  /** An invoice from the moment its charges are fixed, with payments and credit notes. */
+  readonly invoice: InvoiceEvent;
+  /** The numbers of invoices and of credit notes, one stream per prefix. */
+  readonly invoiceNumbers: InvoiceNumberEvent;
   /** Who owns a value that is unique in a tenant, such as a slug; one stream per value. */
   readonly claim: ClaimEvent;
   /** Who may call the API; one stream per key, of the tenant `system`. */

@@ -123,6 +123,16 @@ export const ERRORS = {
     title: 'The series does not allow this now',
     advice: 'Check whether it is active, paused or cancelled, and what it renews by.',
   },
+  invoice_not_open: {
+    status: 409,
+    title: 'The invoice does not allow this now',
+    advice: 'Check its status; what was paid or credited in part is corrected by a credit note.',
+  },
+  credit_note_exceeded: {
+    status: 409,
+    title: 'Less of the invoice is left to be taken back',
+    advice: 'All credit notes of an invoice together are at most what it charges.',
+  },
   // 413, 415
   body_too_large: { status: 413, title: 'The body is over 1 MiB', advice: 'Send less in one request.' },
   unsupported_media_type: {
