@@ -40,6 +40,17 @@ import feature_FeatureArchived_v1 from './feature/FeatureArchived.v1.json' with 
 import feature_FeatureCreated_v1 from './feature/FeatureCreated.v1.json' with { type: 'json' };
 import feature_FeatureUpdated_v1 from './feature/FeatureUpdated.v1.json' with { type: 'json' };
 import installation_InstallationStarted_v1 from './installation/InstallationStarted.v1.json' with { type: 'json' };
+import invoice_CreditNoteIssued_v1 from './invoice/CreditNoteIssued.v1.json' with { type: 'json' };
+import invoice_CreditNoteOpened_v1 from './invoice/CreditNoteOpened.v1.json' with { type: 'json' };
+import invoice_CreditsDriven_v1 from './invoice/CreditsDriven.v1.json' with { type: 'json' };
+import invoice_InvoiceFinalized_v1 from './invoice/InvoiceFinalized.v1.json' with { type: 'json' };
+import invoice_InvoicePaid_v1 from './invoice/InvoicePaid.v1.json' with { type: 'json' };
+import invoice_InvoiceSealed_v1 from './invoice/InvoiceSealed.v1.json' with { type: 'json' };
+import invoice_InvoiceUncollectible_v1 from './invoice/InvoiceUncollectible.v1.json' with { type: 'json' };
+import invoice_InvoiceUnpaid_v1 from './invoice/InvoiceUnpaid.v1.json' with { type: 'json' };
+import invoice_InvoiceVoided_v1 from './invoice/InvoiceVoided.v1.json' with { type: 'json' };
+import invoice_PaymentRecorded_v1 from './invoice/PaymentRecorded.v1.json' with { type: 'json' };
+import invoiceNumbers_NumbersTaken_v1 from './invoiceNumbers/NumbersTaken.v1.json' with { type: 'json' };
 import jobRun_JobRan_v1 from './jobRun/JobRan.v1.json' with { type: 'json' };
 import meter_MeterArchived_v1 from './meter/MeterArchived.v1.json' with { type: 'json' };
 import meter_MeterCreated_v1 from './meter/MeterCreated.v1.json' with { type: 'json' };
@@ -65,6 +76,8 @@ export const CATEGORIES: ReadonlyMap<string, string> = new Map([
   ['price', 'What a plan costs.'],
   ['customer', 'Who buys.'],
   ['creditDefinition', 'Templates of grants.'],
+  ['invoice', 'An invoice from the moment its charges are fixed, with payments and credit notes.'],
+  ['invoiceNumbers', 'The numbers of invoices and of credit notes, one stream per prefix.'],
   ['claim', 'Who owns a value that is unique in a tenant, such as a slug; one stream per value.'],
   ['apiKey', 'Who may call the API; one stream per key, of the tenant `system`.'],
   ['installation', 'That the installation has begun.'],
@@ -115,6 +128,17 @@ export const SCHEMAS: ReadonlyMap<string, Schema> = new Map<string, Schema>([
   ['feature/FeatureCreated.v1', feature_FeatureCreated_v1],
   ['feature/FeatureUpdated.v1', feature_FeatureUpdated_v1],
   ['installation/InstallationStarted.v1', installation_InstallationStarted_v1],
+  ['invoice/CreditNoteIssued.v1', invoice_CreditNoteIssued_v1],
+  ['invoice/CreditNoteOpened.v1', invoice_CreditNoteOpened_v1],
+  ['invoice/CreditsDriven.v1', invoice_CreditsDriven_v1],
+  ['invoice/InvoiceFinalized.v1', invoice_InvoiceFinalized_v1],
+  ['invoice/InvoicePaid.v1', invoice_InvoicePaid_v1],
+  ['invoice/InvoiceSealed.v1', invoice_InvoiceSealed_v1],
+  ['invoice/InvoiceUncollectible.v1', invoice_InvoiceUncollectible_v1],
+  ['invoice/InvoiceUnpaid.v1', invoice_InvoiceUnpaid_v1],
+  ['invoice/InvoiceVoided.v1', invoice_InvoiceVoided_v1],
+  ['invoice/PaymentRecorded.v1', invoice_PaymentRecorded_v1],
+  ['invoiceNumbers/NumbersTaken.v1', invoiceNumbers_NumbersTaken_v1],
   ['jobRun/JobRan.v1', jobRun_JobRan_v1],
   ['meter/MeterArchived.v1', meter_MeterArchived_v1],
   ['meter/MeterCreated.v1', meter_MeterCreated_v1],
