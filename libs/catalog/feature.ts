@@ -16,15 +16,16 @@ export type Feature = {
   readonly meterId?: StoredId | undefined;
 };
 
+/** How features and pricing tables are named. */
+export const SLUG = /^[a-z0-9-]{1,64}$/;
+
 export const featureKind: DocumentKind<Feature, 'Feature'> = {
   category: 'feature',
   name: 'Feature',
   immutable: ['slug', 'featureType', 'meterId'],
   missing: 'not_found',
   check: ({ slug, featureType, meterId }) => [
-    ...(/^[a-z0-9-]{1,64}$/.test(slug)
-      ? []
-      : [issue('/slug', 'slug_invalid', 'slug must be 1 to 64 of a-z, 0-9 and "-".')]),
+    ...(SLUG.test(slug) ? [] : [issue('/slug', 'slug_invalid', 'slug must be 1 to 64 of a-z, 0-9 and "-".')]),
     ...(featureType === 'number' && meterId === undefined
       ? [issue('/meterId', 'required', 'A numeric feature needs a meter.')]
       : []),

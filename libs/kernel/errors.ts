@@ -238,6 +238,11 @@ export const ISSUES = {
   instant_invalid: 'A time must be ISO 8601 with a zone, to the millisecond, from 1970 to 9999.',
   cursor_invalid: 'A cursor must be one that this API gave.',
   email_invalid: 'An e-mail address has one @ with something on both sides.',
+  country_invalid: 'A country is two capitals, as in ISO 3166-1.',
+  language_unknown: 'A language must be a BCP 47 tag.',
+  prefix_invalid: 'A prefix is 1 to 20 of A-Z, a-z, 0-9 and `-`.',
+  domain_invalid: 'A domain has no @ and no spaces: `acme.example`.',
+  url_invalid: 'A URL must be http or https.',
   slug_invalid: 'A slug is 1 to 64 of a-z, 0-9 and `-`.',
   timezone_unknown: 'A time zone must be an IANA name.',
   amount_invalid: 'An amount is a decimal string such as `"12.5"`: no exponent, no plus sign, no spaces.',
@@ -276,6 +281,7 @@ export const ISSUES = {
   rrule_tzid: 'A recurrence rule carries no TZID; the zone is a field of its own.',
   rrule_frequency_unsupported: 'A recurrence rule is DAILY, WEEKLY, MONTHLY or YEARLY.',
   rrule_part_unsupported: 'A part of the recurrence rule is not supported.',
+  rrule_unbounded: 'A DAILY rule of a price needs COUNT or UNTIL.',
   rrule_never_matches: 'A recurrence rule can never match.',
 } as const satisfies Record<string, string>;
 
