@@ -1,5 +1,5 @@
 import { formatAmount, formatInstant, readAmount, type Amount, type Instant } from '#libs/kernel';
-import type { PriceComponent } from './component.js';
+import type { PriceComponent } from '#libs/catalog';
 import type { ChargeLine, LineSource, PricedTier, UsageCreditLine } from './lines.js';
 import { shareLeft, type Period } from './periods.js';
 import {

@@ -1,5 +1,5 @@
 import { dayOf, nextOccurrence, nextPeriodEnd, wallClockAt, type Recurrence } from '#libs/calendar';
-import type { PriceComponent } from './component.js';
+import type { PriceComponent } from '#libs/catalog';
 import { DAY, type Instant } from '#libs/kernel';
 
 /** `[start, end)`. */

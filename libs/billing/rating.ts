@@ -1,4 +1,4 @@
-import type { PriceComponent } from './component.js';
+import type { PriceComponent } from '#libs/catalog';
 import { MAX_SCALE, readAmount, type Amount } from '#libs/kernel';
 
 /** Exact money: 10^-24 of a minor unit, so that quantity x price needs no rounding. */
