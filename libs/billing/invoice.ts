@@ -126,10 +126,13 @@ function withWork(
   };
 }
 
-const withNote = (
+function withNote(
   { creditNotes }: InvoiceState,
-  content: CreditNoteContent,
+  { creditNoteId, reason, lines, net, tax, total, returns }: CreditNoteContent,
   number: string | null,
-): InvoiceState['creditNotes'] => new Map(creditNotes).set(content.creditNoteId, { content, number });
+): InvoiceState['creditNotes'] {
+  const content = { creditNoteId, reason, lines, net, tax, total, returns };
+  return new Map(creditNotes).set(creditNoteId, { content, number });
+}
 
 const contradiction = ({ type }: InvoiceEvent): string => `history contradicts itself: ${type}`;
