@@ -78,6 +78,8 @@ const TYPES: {
   price: document('Price'),
   customer: document('Customer'),
   creditDefinition: document('CreditDefinition'),
+  pricingTable: document('PricingTable'),
+  enrollmentRule: document('EnrollmentRule'),
   claim: { Claimed: first, Released: first },
   apiKey: { ApiKeyCreated: first, ApiKeyRevoked: first },
   installation: { InstallationStarted: first },
