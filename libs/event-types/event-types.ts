@@ -91,6 +91,8 @@ const TYPES: {
     CreditsDriven: first,
   },
   invoiceNumbers: { NumbersTaken: first },
+  pricingTable: document('PricingTable'),
+  enrollmentRule: document('EnrollmentRule'),
   claim: { Claimed: first, Released: first },
   apiKey: { ApiKeyCreated: first, ApiKeyRevoked: first },
   installation: { InstallationStarted: first },

@@ -4,10 +4,12 @@ import type {
   CreditDefinition,
   Customer,
   DocumentEvent,
+  EnrollmentRule,
   Feature,
   Meter,
   Plan,
   Price,
+  PricingTable,
   Unit,
 } from '#libs/catalog';
 import type { CreditEvent } from '#libs/credits';
@@ -35,6 +37,10 @@ export interface StoredEvents {
   readonly invoice: InvoiceEvent;
   /** The numbers of invoices and of credit notes, one stream per prefix. */
   readonly invoiceNumbers: InvoiceNumberEvent;
+  /** Plans side by side, as a public page shows them. */
+  readonly pricingTable: DocumentEvent<PricingTable, 'PricingTable'>;
+  /** Who is given a plan by an e-mail address. */
+  readonly enrollmentRule: DocumentEvent<EnrollmentRule, 'EnrollmentRule'>;
   /** Who owns a value that is unique in a tenant, such as a slug; one stream per value. */
   readonly claim: ClaimEvent;
   /** Who may call the API; one stream per key, of the tenant `system`. */

@@ -36,6 +36,9 @@ import creditDefinition_CreditDefinitionUpdated_v1 from './creditDefinition/Cred
 import customer_CustomerArchived_v1 from './customer/CustomerArchived.v1.json' with { type: 'json' };
 import customer_CustomerCreated_v1 from './customer/CustomerCreated.v1.json' with { type: 'json' };
 import customer_CustomerUpdated_v1 from './customer/CustomerUpdated.v1.json' with { type: 'json' };
+import enrollmentRule_EnrollmentRuleArchived_v1 from './enrollmentRule/EnrollmentRuleArchived.v1.json' with { type: 'json' };
+import enrollmentRule_EnrollmentRuleCreated_v1 from './enrollmentRule/EnrollmentRuleCreated.v1.json' with { type: 'json' };
+import enrollmentRule_EnrollmentRuleUpdated_v1 from './enrollmentRule/EnrollmentRuleUpdated.v1.json' with { type: 'json' };
 import feature_FeatureArchived_v1 from './feature/FeatureArchived.v1.json' with { type: 'json' };
 import feature_FeatureCreated_v1 from './feature/FeatureCreated.v1.json' with { type: 'json' };
 import feature_FeatureUpdated_v1 from './feature/FeatureUpdated.v1.json' with { type: 'json' };
@@ -61,6 +64,9 @@ import plan_PlanUpdated_v1 from './plan/PlanUpdated.v1.json' with { type: 'json'
 import price_PriceArchived_v1 from './price/PriceArchived.v1.json' with { type: 'json' };
 import price_PriceCreated_v1 from './price/PriceCreated.v1.json' with { type: 'json' };
 import price_PriceUpdated_v1 from './price/PriceUpdated.v1.json' with { type: 'json' };
+import pricingTable_PricingTableArchived_v1 from './pricingTable/PricingTableArchived.v1.json' with { type: 'json' };
+import pricingTable_PricingTableCreated_v1 from './pricingTable/PricingTableCreated.v1.json' with { type: 'json' };
+import pricingTable_PricingTableUpdated_v1 from './pricingTable/PricingTableUpdated.v1.json' with { type: 'json' };
 import testClock_TestClockAdvanced_v1 from './testClock/TestClockAdvanced.v1.json' with { type: 'json' };
 import unit_UnitArchived_v1 from './unit/UnitArchived.v1.json' with { type: 'json' };
 import unit_UnitCreated_v1 from './unit/UnitCreated.v1.json' with { type: 'json' };
@@ -78,6 +84,8 @@ export const CATEGORIES: ReadonlyMap<string, string> = new Map([
   ['creditDefinition', 'Templates of grants.'],
   ['invoice', 'An invoice from the moment its charges are fixed, with payments and credit notes.'],
   ['invoiceNumbers', 'The numbers of invoices and of credit notes, one stream per prefix.'],
+  ['pricingTable', 'Plans side by side, as a public page shows them.'],
+  ['enrollmentRule', 'Who is given a plan by an e-mail address.'],
   ['claim', 'Who owns a value that is unique in a tenant, such as a slug; one stream per value.'],
   ['apiKey', 'Who may call the API; one stream per key, of the tenant `system`.'],
   ['installation', 'That the installation has begun.'],
@@ -124,6 +132,9 @@ export const SCHEMAS: ReadonlyMap<string, Schema> = new Map<string, Schema>([
   ['customer/CustomerArchived.v1', customer_CustomerArchived_v1],
   ['customer/CustomerCreated.v1', customer_CustomerCreated_v1],
   ['customer/CustomerUpdated.v1', customer_CustomerUpdated_v1],
+  ['enrollmentRule/EnrollmentRuleArchived.v1', enrollmentRule_EnrollmentRuleArchived_v1],
+  ['enrollmentRule/EnrollmentRuleCreated.v1', enrollmentRule_EnrollmentRuleCreated_v1],
+  ['enrollmentRule/EnrollmentRuleUpdated.v1', enrollmentRule_EnrollmentRuleUpdated_v1],
   ['feature/FeatureArchived.v1', feature_FeatureArchived_v1],
   ['feature/FeatureCreated.v1', feature_FeatureCreated_v1],
   ['feature/FeatureUpdated.v1', feature_FeatureUpdated_v1],
@@ -149,6 +160,9 @@ export const SCHEMAS: ReadonlyMap<string, Schema> = new Map<string, Schema>([
   ['price/PriceArchived.v1', price_PriceArchived_v1],
   ['price/PriceCreated.v1', price_PriceCreated_v1],
   ['price/PriceUpdated.v1', price_PriceUpdated_v1],
+  ['pricingTable/PricingTableArchived.v1', pricingTable_PricingTableArchived_v1],
+  ['pricingTable/PricingTableCreated.v1', pricingTable_PricingTableCreated_v1],
+  ['pricingTable/PricingTableUpdated.v1', pricingTable_PricingTableUpdated_v1],
   ['testClock/TestClockAdvanced.v1', testClock_TestClockAdvanced_v1],
   ['unit/UnitArchived.v1', unit_UnitArchived_v1],
   ['unit/UnitCreated.v1', unit_UnitCreated_v1],
