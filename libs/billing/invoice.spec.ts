@@ -343,6 +343,12 @@ describe('a credit note', () => {
     });
   });
 
+  test('of all of a line gives the parts of a minor unit back that the line did not show', () => {
+    const { state } = run(beginning([fixed(200)], [credit('a', '100.4')]));
+    const { events } = run([note('n1')], state);
+    expect(events[0]!.data).toMatchObject({ net: '100', returns: [{ amount: '100.4' }] });
+  });
+
   test('of what was paid becomes credit; the same number twice is one note', () => {
     const { state } = run([pay('p1', 891)], issued);
     const { events, state: after } = run(

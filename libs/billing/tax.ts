@@ -45,11 +45,11 @@ export function taxOf({ taxId, businessName, exempt, manual, standard }: TaxTerm
   };
 }
 
-/** The tax on an amount: nothing on what is zero or below. */
+/** The tax on an amount of 0 or more. */
 export const taxOn = ({ rate }: InvoiceTax, taxable: Amount): Amount =>
-  taxable > 0n ? roundToMinor(taxable * readAmount(rate)) : 0n;
+  roundToMinor(taxable * readAmount(rate));
 
-/** The line of the tax; none where the rate is 0. */
+/** The line of the tax; none where the rate is 0, or nothing remains to be taxed. */
 export function taxLines(tax: InvoiceTax, taxable: Amount, lineId: number): readonly TaxLine[] {
   if (readAmount(tax.rate) === 0n || taxable <= 0n) return [];
   return [
