@@ -146,10 +146,12 @@ const isComponents: Check = (value, at) => {
   if (issues.length > 0) return issues;
   const ids = new Set<unknown>();
   for (const [index, component] of (value as readonly unknown[]).entries()) {
-    issues.push(...checkComponent(component, `${at}/${index}`));
-    if (!isObject(component)) continue;
+    const faults = checkComponent(component, `${at}/${index}`);
+    issues.push(...faults);
+    const pointer = `${at}/${index}/id`;
+    if (!isObject(component) || faults.some((fault) => fault.pointer === pointer)) continue;
     if (ids.has(component['id']))
-      issues.push(issue(`${at}/${index}/id`, 'duplicate', 'Another component of this price has this id.'));
+      issues.push(issue(pointer, 'duplicate', 'Another component of this price has this id.'));
     ids.add(component['id']);
   }
   return issues;

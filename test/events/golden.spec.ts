@@ -40,6 +40,8 @@ const HOLDS_AND_RENEWALS = golden('credit-account.holds-and-renewals.json');
 const MEMBERS = golden('credit-account.members.json');
 /** Definitions that say how their grants renew. */
 const RENEWING = golden('catalogue.renewals.json');
+/** Versions of plans, prices with tiers, members of organisations, pricing tables and enrolment rules. */
+const PLANS = golden('catalogue.plans-and-organizations.json');
 const INSTALLATION = golden('installation.v1.json');
 const INVOICES = golden('invoices.v1.json');
 const ALL = [
@@ -49,6 +51,7 @@ const ALL = [
   ...MEMBERS,
   ...CATALOGUE,
   ...RENEWING,
+  ...PLANS,
   ...INSTALLATION,
   ...INVOICES,
 ];

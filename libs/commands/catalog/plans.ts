@@ -105,7 +105,7 @@ export async function updatePlan(
   const used = await ports.reader.pricesOf(tenant, base);
   const inUse = used.map((price) => price.id);
   const priceIds = input.priceIds === undefined ? inUse : (input.priceIds ?? []);
-  const wanted = applyChanges(base.attributes, { ...shown, ...terms });
+  const wanted = applyChanges(base.attributes, said({ ...shown, ...terms }));
   const changesTerms =
     (input.prices?.length ?? 0) > 0 ||
     canonicalJson([...priceIds].sort()) !== canonicalJson([...inUse].sort()) ||
@@ -142,6 +142,10 @@ export async function updatePlan(
   issues.push(...(await checkPrices(ports, tenant, versionId, input.prices ?? [])));
   return createVersion(ports, context, { operation, id: versionId, input, attributes, issues });
 }
+
+/** The changes that are asked for: undefined asks for none. */
+const said = (changes: Changes<Plan>): Changes<Plan> =>
+  Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
 
 interface VersionRequest {
   readonly operation: string;
