@@ -35,10 +35,10 @@ module.exports = {
     pure('calendar', '^libs/kernel/', COMPUTING),
     pure('credits', '^libs/(kernel|calendar)/'),
     pure('catalog', '^libs/(kernel|calendar)/', COMPUTING),
-    pure('billing', '^libs/(kernel|calendar)/', COMPUTING),
+    pure('billing', '^libs/(kernel|calendar|catalog)/'),
     pure(
       'event-types',
-      '^libs/(kernel|credits|catalog)/',
+      '^libs/(kernel|credits|catalog|billing)/',
       '^libs/event-store/(index|event-store)\\.ts$',
       '^node_modules/ajv/',
     ),

@@ -113,8 +113,23 @@ const isList = (schema: Schema, root: Schema): boolean => resolve(schema, root).
 function elementOf(schema: Schema, root: Schema): Schema | null {
   const resolved = resolve(schema, root);
   const element = resolved.items ? resolve(resolved.items, root) : resolved;
-  return element.properties ? element : null;
+  const kinds = element.anyOf?.map((one) => resolve(one, root)) ?? [element];
+  return kinds.every(({ properties }) => properties) ? kinds.reduce(either) : null;
 }
+
+/** One object for two kinds: the members of both, those of one alone optional. */
+function either(a: Schema, b: Schema): Schema {
+  const properties = { ...b.properties, ...a.properties };
+  for (const member of Object.keys(a.properties ?? {})) {
+    const [one, other] = [a, b].map((kind) => valuesOf(kind.properties?.[member]));
+    if (one!.length > 0 && other!.length > 0)
+      properties[member] = { enum: [...new Set([...one!, ...other!])] };
+  }
+  return { properties, required: (a.required ?? []).filter((member) => b.required?.includes(member)) };
+}
+
+const valuesOf = ({ enum: values, const: only }: Schema = {}): readonly unknown[] =>
+  values ?? (only === undefined ? [] : [only]);
 
 /** Words for the texts that have a form of their own. */
 const KINDS: Readonly<Record<string, string>> = {

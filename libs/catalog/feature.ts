@@ -16,20 +16,30 @@ export type Feature = {
   readonly meterId?: StoredId | undefined;
 };
 
+/** How features and pricing tables are named. */
+export const SLUG = /^[a-z0-9-]{1,64}$/;
+
 export const featureKind: DocumentKind<Feature, 'Feature'> = {
   category: 'feature',
   name: 'Feature',
   immutable: ['slug', 'featureType', 'meterId'],
   missing: 'not_found',
   check: ({ slug, featureType, meterId }) => [
-    ...(/^[a-z0-9-]{1,64}$/.test(slug)
-      ? []
-      : [issue('/slug', 'slug_invalid', 'slug must be 1 to 64 of a-z, 0-9 and "-".')]),
+    ...(SLUG.test(slug) ? [] : [issue('/slug', 'slug_invalid', 'slug must be 1 to 64 of a-z, 0-9 and "-".')]),
     ...(featureType === 'number' && meterId === undefined
       ? [issue('/meterId', 'required', 'A numeric feature needs a meter.')]
       : []),
   ],
 };
+
+/** A value of a feature of this type, in canonical form; null: it does not fit. */
+export function readValueOf(type: FeatureType, value: unknown): boolean | string | null {
+  if (type === 'number') {
+    const amount = parseAmount(value);
+    return typeof amount === 'bigint' ? formatAmount(amount) : null;
+  }
+  return typeof value === type ? (value as boolean | string) : null;
+}
 
 /** The value decides the type: whole numbers and decimal strings are numeric, other strings are text. Null: not acceptable. */
 export function readFeatureValue(value: unknown): Pick<Feature, 'featureValue' | 'featureType'> | null {

@@ -48,7 +48,7 @@ describe('upcasting', () => {
   test('stops at a type of another category, or of none', () => {
     for (const type of ['MeterCreated', 'toString', ''])
       expect(() => upcast(event({ type }), eventTypesOf('creditAccount'))).toThrow(UnknownEvent);
-    expect(() => eventTypesOf('invoice')).toThrow('invoice');
+    expect(() => eventTypesOf('parcel')).toThrow('parcel');
   });
 });
 
@@ -110,7 +110,7 @@ describe('the schemas', () => {
     expect(payloadFaults(event({ type: 'GrantDoubled' }))).toHaveLength(1);
     expect(payloadFaults(event({ metadata: {} }))).toHaveLength(1);
     expect(payloadFaults(event({ data: expired }, '1'))).toHaveLength(1);
-    expect(payloadFaults(event({ stream: 'invoice-t_1' }))).toEqual([]);
+    expect(payloadFaults(event({ stream: 'parcel-t_1' }))).toEqual([]);
     expect(payloadFaults(event({ stream: 'nodash' }))).toEqual([]);
   });
 });

@@ -1,12 +1,15 @@
+import type { InvoiceEvent, InvoiceNumberEvent } from '#libs/billing';
 import type {
   ClaimEvent,
   CreditDefinition,
   Customer,
   DocumentEvent,
+  EnrollmentRule,
   Feature,
   Meter,
   Plan,
   Price,
+  PricingTable,
   Unit,
 } from '#libs/catalog';
 import type { CreditEvent } from '#libs/credits';
@@ -30,6 +33,14 @@ export interface StoredEvents {
   readonly customer: DocumentEvent<Customer, 'Customer'>;
   /** Templates of grants. */
   readonly creditDefinition: DocumentEvent<CreditDefinition, 'CreditDefinition'>;
+  /** An invoice from the moment its charges are fixed, with payments and credit notes. */
+  readonly invoice: InvoiceEvent;
+  /** The numbers of invoices and of credit notes, one stream per prefix. */
+  readonly invoiceNumbers: InvoiceNumberEvent;
+  /** Plans side by side, as a public page shows them. */
+  readonly pricingTable: DocumentEvent<PricingTable, 'PricingTable'>;
+  /** Who is given a plan by an e-mail address. */
+  readonly enrollmentRule: DocumentEvent<EnrollmentRule, 'EnrollmentRule'>;
   /** Who owns a value that is unique in a tenant, such as a slug; one stream per value. */
   readonly claim: ClaimEvent;
   /** Who may call the API; one stream per key, of the tenant `system`. */

@@ -76,7 +76,11 @@ export const ERRORS = {
     title: 'This external id belongs to another customer',
     advice: 'Use another external id.',
   },
-  slug_taken: { status: 409, title: 'This slug belongs to another feature', advice: 'Use another slug.' },
+  slug_taken: {
+    status: 409,
+    title: 'This slug belongs to another feature, or pricing table',
+    advice: 'Use another slug; that of a deleted one stays taken.',
+  },
   event_name_taken: {
     status: 409,
     title: 'Another meter counts this event',
@@ -122,6 +126,16 @@ export const ERRORS = {
     status: 409,
     title: 'The series does not allow this now',
     advice: 'Check whether it is active, paused or cancelled, and what it renews by.',
+  },
+  invoice_not_open: {
+    status: 409,
+    title: 'The invoice does not allow this now',
+    advice: 'Check its status; what was paid or credited in part is corrected by a credit note.',
+  },
+  credit_note_exceeded: {
+    status: 409,
+    title: 'Less of the invoice is left to be taken back',
+    advice: 'All credit notes of an invoice together are at most what it charges.',
   },
   // 413, 415
   body_too_large: { status: 413, title: 'The body is over 1 MiB', advice: 'Send less in one request.' },
@@ -228,6 +242,11 @@ export const ISSUES = {
   instant_invalid: 'A time must be ISO 8601 with a zone, to the millisecond, from 1970 to 9999.',
   cursor_invalid: 'A cursor must be one that this API gave.',
   email_invalid: 'An e-mail address has one @ with something on both sides.',
+  country_invalid: 'A country is two capitals, as in ISO 3166-1.',
+  language_unknown: 'A language must be a BCP 47 tag.',
+  prefix_invalid: 'A prefix is 1 to 20 of A-Z, a-z, 0-9 and `-`.',
+  domain_invalid: 'A domain has no @ and no spaces: `acme.example`.',
+  url_invalid: 'A URL must be http or https.',
   slug_invalid: 'A slug is 1 to 64 of a-z, 0-9 and `-`.',
   timezone_unknown: 'A time zone must be an IANA name.',
   amount_invalid: 'An amount is a decimal string such as `"12.5"`: no exponent, no plus sign, no spaces.',
@@ -255,6 +274,8 @@ export const ISSUES = {
   billing_visible_required: 'Monetary credits must have `billingVisible: true`.',
   renewal_ambiguous: 'A definition renews by rule or on billing, not both.',
   unit_mismatch: 'A definition cannot move to another unit.',
+  plan_not_in_table: 'The plan is not in the pricing table.',
+  plan_is_trial: 'The plan is a trial.',
   price_not_of_plan: 'The price belongs to another plan.',
   price_has_no_usage: 'The price has no usage component.',
   component_not_of_price: 'The component belongs to another price.',
@@ -266,6 +287,7 @@ export const ISSUES = {
   rrule_tzid: 'A recurrence rule carries no TZID; the zone is a field of its own.',
   rrule_frequency_unsupported: 'A recurrence rule is DAILY, WEEKLY, MONTHLY or YEARLY.',
   rrule_part_unsupported: 'A part of the recurrence rule is not supported.',
+  rrule_unbounded: 'A DAILY rule of a price needs COUNT or UNTIL.',
   rrule_never_matches: 'A recurrence rule can never match.',
 } as const satisfies Record<string, string>;
 

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
+import { dueOf, invoice, numberSeries } from '#libs/billing';
 import { apiKeys, installation } from '#libs/commands';
 import { claims } from '#libs/commands/catalog';
 import { evolve, initialAccount, type CreditEvent } from '#libs/credits';
@@ -39,7 +40,10 @@ const HOLDS_AND_RENEWALS = golden('credit-account.holds-and-renewals.json');
 const MEMBERS = golden('credit-account.members.json');
 /** Definitions that say how their grants renew. */
 const RENEWING = golden('catalogue.renewals.json');
+/** Versions of plans, prices with tiers, members of organisations, pricing tables and enrolment rules. */
+const PLANS = golden('catalogue.plans-and-organizations.json');
 const INSTALLATION = golden('installation.v1.json');
+const INVOICES = golden('invoices.v1.json');
 const ALL = [
   ...ACCOUNT_V1,
   ...ACCOUNT_V2,
@@ -47,7 +51,9 @@ const ALL = [
   ...MEMBERS,
   ...CATALOGUE,
   ...RENEWING,
+  ...PLANS,
   ...INSTALLATION,
+  ...INVOICES,
 ];
 
 const ONE = 10n ** 12n;
@@ -274,5 +280,31 @@ describe('events of the installation as they were stored', () => {
   it('say that the installation has begun', () => {
     const { decider } = installation;
     expect(of('installation').reduce(decider.evolve, decider.initialState)).toBe(true);
+  });
+});
+
+describe('events of invoices as they were stored', () => {
+  const of = (stream: string) =>
+    INVOICES.map(newest)
+      .filter((event) => event.stream === stream)
+      .map((event) => event as never);
+
+  it.each([
+    ['inv_1', 'paid', '7348', [0n, 11000n, 7348n, 11000n], 1],
+    ['inv_2', 'void', '700', [0n, 0n, 0n, 0n], 1],
+    ['inv_3', 'paid', '-416', [0n, 0n, 0n, 416n], 1],
+    ['inv_4', 'issued', '1070', [1070n, 0n, 0n, 0n], 0],
+  ])('make %s what it always was: %s', (id, status, total, [due, paid, credited, overpaid], toDrive) => {
+    const state = of(`invoice-t_${id}`).reduce(invoice.evolve, invoice.initialState);
+    expect([state.status, state.final?.total]).toEqual([status, total]);
+    expect([dueOf(state), state.paid, state.credited, state.overpaid]).toEqual(
+      [due, paid, credited, overpaid].map((cents) => cents! * ONE),
+    );
+    expect(state.toDrive).toHaveLength(toDrive);
+  });
+
+  it('leave the numbers where they were', () => {
+    const series = of('invoiceNumbers-t_ACME').reduce(numberSeries.evolve, numberSeries.initialState);
+    expect(series).toEqual({ last: 3, pending: ['inv_3'] });
   });
 });

@@ -61,7 +61,7 @@ describe('an event that is not known', () => {
   });
 
   test('is passed over where it stands in a stream of somebody else', async () => {
-    await appendEvent(ledger.eventStore, { stream: 'invoice-t_1', type: 'Anything' });
+    await appendEvent(ledger.eventStore, { stream: 'parcel-t_1', type: 'Anything' });
     await appendEvent(ledger.eventStore, { stream: 'other-without', type: 'Anything' });
     await ledger.write('d', consume('after', 1n));
     const models = await ledger.project();

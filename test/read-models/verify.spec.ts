@@ -330,7 +330,7 @@ describe('verification', () => {
     const given = [
       { stream: 'creditAccount-t_c2', type: 'GrantExpired', schemaVersion: 3 },
       { stream: 'claim-t_x', type: 'Seized', schemaVersion: 1 },
-      { stream: 'invoice-t_x', type: 'Anything' },
+      { stream: 'parcel-t_x', type: 'Anything' },
     ];
     const positions: bigint[] = [];
     for (const event of given) positions.push(await appendEvent(ledger.eventStore, event));

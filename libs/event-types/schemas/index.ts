@@ -36,10 +36,24 @@ import creditDefinition_CreditDefinitionUpdated_v1 from './creditDefinition/Cred
 import customer_CustomerArchived_v1 from './customer/CustomerArchived.v1.json' with { type: 'json' };
 import customer_CustomerCreated_v1 from './customer/CustomerCreated.v1.json' with { type: 'json' };
 import customer_CustomerUpdated_v1 from './customer/CustomerUpdated.v1.json' with { type: 'json' };
+import enrollmentRule_EnrollmentRuleArchived_v1 from './enrollmentRule/EnrollmentRuleArchived.v1.json' with { type: 'json' };
+import enrollmentRule_EnrollmentRuleCreated_v1 from './enrollmentRule/EnrollmentRuleCreated.v1.json' with { type: 'json' };
+import enrollmentRule_EnrollmentRuleUpdated_v1 from './enrollmentRule/EnrollmentRuleUpdated.v1.json' with { type: 'json' };
 import feature_FeatureArchived_v1 from './feature/FeatureArchived.v1.json' with { type: 'json' };
 import feature_FeatureCreated_v1 from './feature/FeatureCreated.v1.json' with { type: 'json' };
 import feature_FeatureUpdated_v1 from './feature/FeatureUpdated.v1.json' with { type: 'json' };
 import installation_InstallationStarted_v1 from './installation/InstallationStarted.v1.json' with { type: 'json' };
+import invoice_CreditNoteIssued_v1 from './invoice/CreditNoteIssued.v1.json' with { type: 'json' };
+import invoice_CreditNoteOpened_v1 from './invoice/CreditNoteOpened.v1.json' with { type: 'json' };
+import invoice_CreditsDriven_v1 from './invoice/CreditsDriven.v1.json' with { type: 'json' };
+import invoice_InvoiceFinalized_v1 from './invoice/InvoiceFinalized.v1.json' with { type: 'json' };
+import invoice_InvoicePaid_v1 from './invoice/InvoicePaid.v1.json' with { type: 'json' };
+import invoice_InvoiceSealed_v1 from './invoice/InvoiceSealed.v1.json' with { type: 'json' };
+import invoice_InvoiceUncollectible_v1 from './invoice/InvoiceUncollectible.v1.json' with { type: 'json' };
+import invoice_InvoiceUnpaid_v1 from './invoice/InvoiceUnpaid.v1.json' with { type: 'json' };
+import invoice_InvoiceVoided_v1 from './invoice/InvoiceVoided.v1.json' with { type: 'json' };
+import invoice_PaymentRecorded_v1 from './invoice/PaymentRecorded.v1.json' with { type: 'json' };
+import invoiceNumbers_NumbersTaken_v1 from './invoiceNumbers/NumbersTaken.v1.json' with { type: 'json' };
 import jobRun_JobRan_v1 from './jobRun/JobRan.v1.json' with { type: 'json' };
 import meter_MeterArchived_v1 from './meter/MeterArchived.v1.json' with { type: 'json' };
 import meter_MeterCreated_v1 from './meter/MeterCreated.v1.json' with { type: 'json' };
@@ -50,6 +64,9 @@ import plan_PlanUpdated_v1 from './plan/PlanUpdated.v1.json' with { type: 'json'
 import price_PriceArchived_v1 from './price/PriceArchived.v1.json' with { type: 'json' };
 import price_PriceCreated_v1 from './price/PriceCreated.v1.json' with { type: 'json' };
 import price_PriceUpdated_v1 from './price/PriceUpdated.v1.json' with { type: 'json' };
+import pricingTable_PricingTableArchived_v1 from './pricingTable/PricingTableArchived.v1.json' with { type: 'json' };
+import pricingTable_PricingTableCreated_v1 from './pricingTable/PricingTableCreated.v1.json' with { type: 'json' };
+import pricingTable_PricingTableUpdated_v1 from './pricingTable/PricingTableUpdated.v1.json' with { type: 'json' };
 import testClock_TestClockAdvanced_v1 from './testClock/TestClockAdvanced.v1.json' with { type: 'json' };
 import unit_UnitArchived_v1 from './unit/UnitArchived.v1.json' with { type: 'json' };
 import unit_UnitCreated_v1 from './unit/UnitCreated.v1.json' with { type: 'json' };
@@ -65,6 +82,10 @@ export const CATEGORIES: ReadonlyMap<string, string> = new Map([
   ['price', 'What a plan costs.'],
   ['customer', 'Who buys.'],
   ['creditDefinition', 'Templates of grants.'],
+  ['invoice', 'An invoice from the moment its charges are fixed, with payments and credit notes.'],
+  ['invoiceNumbers', 'The numbers of invoices and of credit notes, one stream per prefix.'],
+  ['pricingTable', 'Plans side by side, as a public page shows them.'],
+  ['enrollmentRule', 'Who is given a plan by an e-mail address.'],
   ['claim', 'Who owns a value that is unique in a tenant, such as a slug; one stream per value.'],
   ['apiKey', 'Who may call the API; one stream per key, of the tenant `system`.'],
   ['installation', 'That the installation has begun.'],
@@ -111,10 +132,24 @@ export const SCHEMAS: ReadonlyMap<string, Schema> = new Map<string, Schema>([
   ['customer/CustomerArchived.v1', customer_CustomerArchived_v1],
   ['customer/CustomerCreated.v1', customer_CustomerCreated_v1],
   ['customer/CustomerUpdated.v1', customer_CustomerUpdated_v1],
+  ['enrollmentRule/EnrollmentRuleArchived.v1', enrollmentRule_EnrollmentRuleArchived_v1],
+  ['enrollmentRule/EnrollmentRuleCreated.v1', enrollmentRule_EnrollmentRuleCreated_v1],
+  ['enrollmentRule/EnrollmentRuleUpdated.v1', enrollmentRule_EnrollmentRuleUpdated_v1],
   ['feature/FeatureArchived.v1', feature_FeatureArchived_v1],
   ['feature/FeatureCreated.v1', feature_FeatureCreated_v1],
   ['feature/FeatureUpdated.v1', feature_FeatureUpdated_v1],
   ['installation/InstallationStarted.v1', installation_InstallationStarted_v1],
+  ['invoice/CreditNoteIssued.v1', invoice_CreditNoteIssued_v1],
+  ['invoice/CreditNoteOpened.v1', invoice_CreditNoteOpened_v1],
+  ['invoice/CreditsDriven.v1', invoice_CreditsDriven_v1],
+  ['invoice/InvoiceFinalized.v1', invoice_InvoiceFinalized_v1],
+  ['invoice/InvoicePaid.v1', invoice_InvoicePaid_v1],
+  ['invoice/InvoiceSealed.v1', invoice_InvoiceSealed_v1],
+  ['invoice/InvoiceUncollectible.v1', invoice_InvoiceUncollectible_v1],
+  ['invoice/InvoiceUnpaid.v1', invoice_InvoiceUnpaid_v1],
+  ['invoice/InvoiceVoided.v1', invoice_InvoiceVoided_v1],
+  ['invoice/PaymentRecorded.v1', invoice_PaymentRecorded_v1],
+  ['invoiceNumbers/NumbersTaken.v1', invoiceNumbers_NumbersTaken_v1],
   ['jobRun/JobRan.v1', jobRun_JobRan_v1],
   ['meter/MeterArchived.v1', meter_MeterArchived_v1],
   ['meter/MeterCreated.v1', meter_MeterCreated_v1],
@@ -125,6 +160,9 @@ export const SCHEMAS: ReadonlyMap<string, Schema> = new Map<string, Schema>([
   ['price/PriceArchived.v1', price_PriceArchived_v1],
   ['price/PriceCreated.v1', price_PriceCreated_v1],
   ['price/PriceUpdated.v1', price_PriceUpdated_v1],
+  ['pricingTable/PricingTableArchived.v1', pricingTable_PricingTableArchived_v1],
+  ['pricingTable/PricingTableCreated.v1', pricingTable_PricingTableCreated_v1],
+  ['pricingTable/PricingTableUpdated.v1', pricingTable_PricingTableUpdated_v1],
   ['testClock/TestClockAdvanced.v1', testClock_TestClockAdvanced_v1],
   ['unit/UnitArchived.v1', unit_UnitArchived_v1],
   ['unit/UnitCreated.v1', unit_UnitCreated_v1],

@@ -1,0 +1,164 @@
+import type { DomainEvent, StoredAmount, StoredId, StoredInstant } from '#libs/kernel';
+import type { InvoiceCharges, InvoiceContent } from './compose.js';
+import type { StoredPeriod } from './lines.js';
+
+/** The facts of an invoice. A draft is none of them: it is made from the log whenever somebody looks. */
+export type InvoiceEvent =
+  | DomainEvent<'InvoiceSealed', InvoiceSealed>
+  | DomainEvent<'InvoiceFinalized', InvoiceFinalized>
+  | DomainEvent<'PaymentRecorded', PaymentRecorded>
+  | DomainEvent<'InvoicePaid', InvoicePaid>
+  | DomainEvent<'InvoiceUnpaid', InvoiceUnpaid>
+  | DomainEvent<'InvoiceUncollectible', InvoiceUncollectible>
+  | DomainEvent<'InvoiceVoided', InvoiceVoided>
+  | DomainEvent<'CreditNoteOpened', CreditNoteOpened>
+  | DomainEvent<'CreditNoteIssued', CreditNoteIssued>
+  | DomainEvent<'CreditsDriven', CreditsDriven>;
+
+/** What an invoice is about, copied so that it says the same for ever. */
+export interface InvoiceHead {
+  readonly invoiceId: StoredId;
+  readonly customerId: StoredId;
+  readonly subscriptionId?: StoredId;
+  readonly billTo: BillTo;
+  readonly period?: StoredPeriod;
+}
+
+/** The customer as it was when the invoice was made. */
+export interface BillTo {
+  readonly name: string;
+  readonly businessName?: string;
+  readonly taxId?: string;
+  readonly email?: string;
+}
+
+/**
+ * The charges are fixed: usage recorded from now on is for the next invoice. What is still to come is decided by them alone,
+ * so that whoever goes on after a crash makes the same invoice: monetary credits, a number, tax.
+ */
+export interface InvoiceSealed extends InvoiceHead, InvoiceCharges {
+  /** Names the series that gives it its number. */
+  readonly numberPrefix: string;
+  /** Days after the day of issue on which it is due. */
+  readonly dueDays: number;
+  readonly sealedAt: StoredInstant;
+}
+
+/** The invoice was issued. What it says never changes. */
+export interface InvoiceFinalized extends InvoiceHead, InvoiceContent {
+  /** Such as `ACME-007`: gapless in its series. */
+  readonly number: string;
+  readonly issuedAt: StoredInstant;
+  readonly dueAt: StoredInstant;
+  /** More is given back than charged. */
+  readonly overpaid?: Overpaid;
+}
+
+/** What was paid beyond what is owed: it becomes monetary credit of the customer. */
+export interface Overpaid {
+  readonly amount: StoredAmount;
+  /** The grant that it becomes. */
+  readonly grantId: StoredId;
+}
+
+/** Money came in: a fact of the world, so it is recorded whatever the invoice is by then. */
+export interface PaymentRecorded {
+  /** The same payment counts once. */
+  readonly paymentId: StoredId;
+  /** Above zero; whole minor units. */
+  readonly amount: StoredAmount;
+  /** `manual`, or who collected it. */
+  readonly provider: string;
+  /** What the provider, or the bank, calls it. */
+  readonly reference?: string;
+  /** Sum of all payments. */
+  readonly paidAfter: StoredAmount;
+  readonly dueAfter: StoredAmount;
+  readonly overpaid?: Overpaid;
+  readonly paidAt: StoredInstant;
+}
+
+/** Nothing is owed any more. */
+export interface InvoicePaid {
+  readonly paidAt: StoredInstant;
+}
+
+/** Payment failed, or did not come in time. */
+export interface InvoiceUnpaid {
+  readonly reason: string;
+  readonly at: StoredInstant;
+}
+
+/** Payment is not expected any more. */
+export interface InvoiceUncollectible {
+  readonly reason: string;
+  readonly at: StoredInstant;
+}
+
+/** Nothing of it is owed; it keeps its number. The credits it used go back to the grants they came from. */
+export interface InvoiceVoided {
+  readonly reason: string;
+  readonly returns: readonly CreditReturn[];
+  readonly voidedAt: StoredInstant;
+}
+
+/** A reversal on the customer's account. */
+export interface CreditReturn {
+  readonly reversalId: StoredId;
+  readonly consumptionId: StoredId;
+  readonly amount: StoredAmount;
+}
+
+/** Part of an invoice is taken back. */
+export interface CreditNoteContent {
+  readonly creditNoteId: StoredId;
+  readonly reason: string;
+  /** What is taken back of each charge: first what was left to pay, then what credits paid. */
+  readonly lines: readonly CreditNoteLine[];
+  /** What is no longer to be paid, before tax. */
+  readonly net: StoredAmount;
+  readonly tax: StoredAmount;
+  /** net + tax. All notes of an invoice together are at most its total. */
+  readonly total: StoredAmount;
+  readonly returns: readonly CreditReturn[];
+}
+
+export interface CreditNoteLine {
+  /** Of the invoice. */
+  readonly lineId: StoredId;
+  readonly amount: StoredAmount;
+  /** The part of it that goes back to grants. */
+  readonly returned: StoredAmount;
+}
+
+/** What a credit note says is fixed, and nothing else may take it back; it has no number yet. */
+export interface CreditNoteOpened extends CreditNoteContent {
+  readonly openedAt: StoredInstant;
+}
+
+/** The credit note was issued. */
+export interface CreditNoteIssued extends CreditNoteContent {
+  /** Such as `ACME-CN-002`: gapless in the series of credit notes. */
+  readonly number: string;
+  readonly dueAfter: StoredAmount;
+  readonly overpaid?: Overpaid;
+  readonly issuedAt: StoredInstant;
+}
+
+/** The customer's account has everything that follows from the facts up to a revision of this stream. */
+export interface CreditsDriven {
+  readonly throughRevision: number;
+}
+
+export type InvoiceNumberEvent = DomainEvent<'NumbersTaken', NumbersTaken>;
+
+/**
+ * The next numbers of a series belong to these invoices, or credit notes. They must have them before any other gets one:
+ * whoever comes next finishes them first.
+ */
+export interface NumbersTaken {
+  /** 1 or more. */
+  readonly first: number;
+  /** In the order of their numbers. */
+  readonly ids: readonly StoredId[];
+}
