@@ -35,10 +35,11 @@ module.exports = {
     pure('calendar', '^libs/kernel/', COMPUTING),
     pure('credits', '^libs/(kernel|calendar)/'),
     pure('catalog', '^libs/(kernel|calendar)/', COMPUTING),
+    pure('subscriptions', '^libs/(kernel|calendar|catalog)/'),
     pure('billing', '^libs/(kernel|calendar)/', COMPUTING),
     pure(
       'event-types',
-      '^libs/(kernel|credits|catalog)/',
+      '^libs/(kernel|credits|catalog|subscriptions)/',
       '^libs/event-store/(index|event-store)\\.ts$',
       '^node_modules/ajv/',
     ),

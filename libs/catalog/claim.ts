@@ -48,7 +48,13 @@ export const CLAIM = 'claim';
 
 /** What can be unique per tenant. */
 export type ClaimedThing =
-  'externalCustomerId' | 'eventName' | 'featureSlug' | 'priceComponent' | 'grant' | 'hold';
+  | 'externalCustomerId'
+  | 'customerSubscription'
+  | 'eventName'
+  | 'featureSlug'
+  | 'priceComponent'
+  | 'grant'
+  | 'hold';
 
 /** Id of the stream that decides who owns a value. */
 export const claimId = (what: ClaimedThing, value: string): string => `${what}:${value}`;

@@ -5,6 +5,8 @@ import type { DocumentKind } from './document.js';
 import { checkRenewalTerms, type Rollover } from './renewal-terms.js';
 
 export const SCOPES = ['component', 'price', 'plan', 'merchant'] as const;
+/** Who has the grant that a seat of a plan brings: the seat's own customer, or the organisation, as one pool. */
+export const SEAT_CREDITS = ['per_seat', 'pooled'] as const;
 export const APPLICATION_TYPES = ['usage', 'monetary'] as const;
 
 export type Scope = (typeof SCOPES)[number];
@@ -37,6 +39,8 @@ export type CreditDefinition = {
   readonly rollover?: Rollover | undefined;
   /** Lifetime of a grant in renewals; absent, and without days: until the next one. */
   readonly lifetimePeriods?: number | undefined;
+  /** Usage of scope plan only; absent: per_seat. */
+  readonly seatCredits?: (typeof SEAT_CREDITS)[number] | undefined;
   readonly billingVisible: boolean;
   readonly billingDescription?: string | undefined;
   /** ISO 4217; monetary only. */
