@@ -9,6 +9,7 @@ export const SCOPES = ['component', 'price', 'plan', 'merchant'] as const;
 export const SEAT_CREDITS = ['per_seat', 'pooled'] as const;
 export const APPLICATION_TYPES = ['usage', 'monetary'] as const;
 
+export type SeatCredits = (typeof SEAT_CREDITS)[number];
 export type Scope = (typeof SCOPES)[number];
 export type ApplicationType = (typeof APPLICATION_TYPES)[number];
 
@@ -40,7 +41,7 @@ export type CreditDefinition = {
   /** Lifetime of a grant in renewals; absent, and without days: until the next one. */
   readonly lifetimePeriods?: number | undefined;
   /** Usage of scope plan only; absent: per_seat. */
-  readonly seatCredits?: (typeof SEAT_CREDITS)[number] | undefined;
+  readonly seatCredits?: SeatCredits | undefined;
   readonly billingVisible: boolean;
   readonly billingDescription?: string | undefined;
   /** ISO 4217; monetary only. */
@@ -69,6 +70,7 @@ export const creditDefinitionKind: DocumentKind<CreditDefinition, 'CreditDefinit
   check: (definition) => [
     ...checkKind(definition),
     ...checkScope(definition),
+    ...checkSeats(definition),
     ...checkAmounts(definition),
     ...checkRenewalTerms(definition),
   ],
@@ -120,6 +122,11 @@ function checkScope({ scope, planId, priceId, priceComponentId, applicationType 
     return [issue('priceComponentId', 'required', 'Scope component needs priceComponentId.')];
   return [];
 }
+
+const checkSeats = ({ scope, applicationType, seatCredits }: CreditDefinition): readonly Issue[] =>
+  seatCredits === undefined || (scope === 'plan' && applicationType === 'usage')
+    ? []
+    : [issue('seatCredits', 'not_applicable', 'Only usage credits of scope plan come with seats.')];
 
 function checkAmounts({ defaultAmount, refillAmount, priority }: CreditDefinition): readonly Issue[] {
   const issues: Issue[] = [];

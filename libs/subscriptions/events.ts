@@ -1,4 +1,4 @@
-import type { FeatureType, Metadata, PriceComponent } from '#libs/catalog';
+import type { FeatureType, Metadata, PriceComponent, SeatCredits } from '#libs/catalog';
 import type { DomainEvent, StoredId, StoredInstant } from '#libs/kernel';
 
 export type SubscriptionEvent =
@@ -58,7 +58,6 @@ export interface PlanCredit {
   /** Who has the grant that a seat brings: the seat's customer, or the subscription's; absent: seats bring none. */
   readonly seats?: SeatCredits;
 }
-export type SeatCredits = 'per_seat' | 'pooled';
 
 /** The subscription exists. Its first period begins right after. */
 export interface SubscriptionCreated {

@@ -1,6 +1,6 @@
-import type { Metadata, PriceComponent } from '#libs/catalog';
+import type { Metadata, PriceComponent, SeatCredits } from '#libs/catalog';
 import type { Instant } from '#libs/kernel';
-import type { PlanTerms, SeatCredits } from './events.js';
+import type { PlanTerms } from './events.js';
 
 /** As the API names them. */
 export const SUBSCRIPTION_STATUSES = ['trialing', 'active', 'paused', 'canceled'] as const;

@@ -183,6 +183,9 @@ export const IsQueryNumber = (least: number, most: number): PropertyDecorator =>
 /** `true` or `false` in a query. Code `not_allowed`. */
 export const IsQueryFlag = (): PropertyDecorator => IsOneOf(['true', 'false']);
 
+/** Anything: what it is for says what is wrong with it. */
+export const IsJson = (): PropertyDecorator => rule('isJson', () => null);
+
 /** An object with rules of its own. */
 export const IsObjectOf = (dto: () => new () => object): PropertyDecorator =>
   applyDecorators(

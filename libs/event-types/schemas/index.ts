@@ -50,6 +50,23 @@ import plan_PlanUpdated_v1 from './plan/PlanUpdated.v1.json' with { type: 'json'
 import price_PriceArchived_v1 from './price/PriceArchived.v1.json' with { type: 'json' };
 import price_PriceCreated_v1 from './price/PriceCreated.v1.json' with { type: 'json' };
 import price_PriceUpdated_v1 from './price/PriceUpdated.v1.json' with { type: 'json' };
+import subscription_FeatureOverridden_v1 from './subscription/FeatureOverridden.v1.json' with { type: 'json' };
+import subscription_FeatureOverrideRevoked_v1 from './subscription/FeatureOverrideRevoked.v1.json' with { type: 'json' };
+import subscription_GrantsDriven_v1 from './subscription/GrantsDriven.v1.json' with { type: 'json' };
+import subscription_PriceOverridden_v1 from './subscription/PriceOverridden.v1.json' with { type: 'json' };
+import subscription_PriceOverrideEnded_v1 from './subscription/PriceOverrideEnded.v1.json' with { type: 'json' };
+import subscription_SeatAdded_v1 from './subscription/SeatAdded.v1.json' with { type: 'json' };
+import subscription_SeatRemoved_v1 from './subscription/SeatRemoved.v1.json' with { type: 'json' };
+import subscription_SubscriptionCancellationScheduled_v1 from './subscription/SubscriptionCancellationScheduled.v1.json' with { type: 'json' };
+import subscription_SubscriptionCancellationUnscheduled_v1 from './subscription/SubscriptionCancellationUnscheduled.v1.json' with { type: 'json' };
+import subscription_SubscriptionCancelled_v1 from './subscription/SubscriptionCancelled.v1.json' with { type: 'json' };
+import subscription_SubscriptionChangeScheduled_v1 from './subscription/SubscriptionChangeScheduled.v1.json' with { type: 'json' };
+import subscription_SubscriptionChanged_v1 from './subscription/SubscriptionChanged.v1.json' with { type: 'json' };
+import subscription_SubscriptionCreated_v1 from './subscription/SubscriptionCreated.v1.json' with { type: 'json' };
+import subscription_SubscriptionPaused_v1 from './subscription/SubscriptionPaused.v1.json' with { type: 'json' };
+import subscription_SubscriptionPeriodBegun_v1 from './subscription/SubscriptionPeriodBegun.v1.json' with { type: 'json' };
+import subscription_SubscriptionResumed_v1 from './subscription/SubscriptionResumed.v1.json' with { type: 'json' };
+import subscription_SubscriptionTrialEnded_v1 from './subscription/SubscriptionTrialEnded.v1.json' with { type: 'json' };
 import testClock_TestClockAdvanced_v1 from './testClock/TestClockAdvanced.v1.json' with { type: 'json' };
 import unit_UnitArchived_v1 from './unit/UnitArchived.v1.json' with { type: 'json' };
 import unit_UnitCreated_v1 from './unit/UnitCreated.v1.json' with { type: 'json' };
@@ -65,6 +82,7 @@ export const CATEGORIES: ReadonlyMap<string, string> = new Map([
   ['price', 'What a plan costs.'],
   ['customer', 'Who buys.'],
   ['creditDefinition', 'Templates of grants.'],
+  ['subscription', 'What a customer has agreed to, and how it goes on; one stream per subscription.'],
   ['claim', 'Who owns a value that is unique in a tenant, such as a slug; one stream per value.'],
   ['apiKey', 'Who may call the API; one stream per key, of the tenant `system`.'],
   ['installation', 'That the installation has begun.'],
@@ -125,6 +143,26 @@ export const SCHEMAS: ReadonlyMap<string, Schema> = new Map<string, Schema>([
   ['price/PriceArchived.v1', price_PriceArchived_v1],
   ['price/PriceCreated.v1', price_PriceCreated_v1],
   ['price/PriceUpdated.v1', price_PriceUpdated_v1],
+  ['subscription/FeatureOverridden.v1', subscription_FeatureOverridden_v1],
+  ['subscription/FeatureOverrideRevoked.v1', subscription_FeatureOverrideRevoked_v1],
+  ['subscription/GrantsDriven.v1', subscription_GrantsDriven_v1],
+  ['subscription/PriceOverridden.v1', subscription_PriceOverridden_v1],
+  ['subscription/PriceOverrideEnded.v1', subscription_PriceOverrideEnded_v1],
+  ['subscription/SeatAdded.v1', subscription_SeatAdded_v1],
+  ['subscription/SeatRemoved.v1', subscription_SeatRemoved_v1],
+  ['subscription/SubscriptionCancellationScheduled.v1', subscription_SubscriptionCancellationScheduled_v1],
+  [
+    'subscription/SubscriptionCancellationUnscheduled.v1',
+    subscription_SubscriptionCancellationUnscheduled_v1,
+  ],
+  ['subscription/SubscriptionCancelled.v1', subscription_SubscriptionCancelled_v1],
+  ['subscription/SubscriptionChangeScheduled.v1', subscription_SubscriptionChangeScheduled_v1],
+  ['subscription/SubscriptionChanged.v1', subscription_SubscriptionChanged_v1],
+  ['subscription/SubscriptionCreated.v1', subscription_SubscriptionCreated_v1],
+  ['subscription/SubscriptionPaused.v1', subscription_SubscriptionPaused_v1],
+  ['subscription/SubscriptionPeriodBegun.v1', subscription_SubscriptionPeriodBegun_v1],
+  ['subscription/SubscriptionResumed.v1', subscription_SubscriptionResumed_v1],
+  ['subscription/SubscriptionTrialEnded.v1', subscription_SubscriptionTrialEnded_v1],
   ['testClock/TestClockAdvanced.v1', testClock_TestClockAdvanced_v1],
   ['unit/UnitArchived.v1', unit_UnitArchived_v1],
   ['unit/UnitCreated.v1', unit_UnitCreated_v1],
