@@ -95,7 +95,7 @@ export interface RemoveSeat {
 }
 
 /** Most periods that may have passed when a subscription is created. */
-const MAX_PAST_PERIODS = 500;
+const MAX_PAST_PERIODS = 200;
 
 /**
  * The choices of a subscription. What time has made due must already be recorded (see {@link dueFacts}).
@@ -176,6 +176,7 @@ function create(command: CreateSubscription, before: Subscription | null): reado
   const start = command.start ?? now;
   if (start > now)
     throw unacceptable('/startDate', 'timestamp_in_future', 'A subscription does not start ahead of now.');
+  refuseLongPast(terms, start, now);
   const trialEnd = trialDays === undefined ? undefined : start + trialDays * DAY;
   const first: SubscriptionEvent = {
     type: 'SubscriptionCreated',
@@ -200,8 +201,13 @@ function create(command: CreateSubscription, before: Subscription | null): reado
           type: 'SubscriptionPeriodBegun',
           data: { number: 0, start: formatInstant(start), end: formatInstant(trialEnd) },
         };
-  refuseLongPast(terms, start, now);
-  return [first, period];
+  const facts = [first, period];
+  for (let state = evolve(created, period); ;) {
+    const due = dueFacts(state, now);
+    if (due.length === 0) return facts;
+    facts.push(...due);
+    state = due.reduce(evolve, state);
+  }
 }
 
 function refuseLongPast({ rule, zone }: PlanTerms, anchor: Instant, now: Instant): void {

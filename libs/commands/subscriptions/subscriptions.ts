@@ -1,6 +1,7 @@
 import { DAY, issue, parseInstant, Problem, type Instant, type Json } from '#libs/kernel';
 import { versionOf, withoutUnset, type Metadata } from '#libs/catalog';
 import {
+  decide,
   subscriptionAnswer,
   type PlanTerms,
   type SubscriptionAnswer,
@@ -70,9 +71,8 @@ export async function createSubscription(
     parentId === undefined
       ? undefined
       : await parentTerms(deps, tenant, customer, parentId, terms, start + (trialDays ?? 0) * DAY);
-  await claimCustomer(deps, context, customer.id, id, request.dangerouslyAllowMultipleSubscriptions === true);
   const { quantity, metadata } = request;
-  return run((now) => ({
+  const commandAt = (now: Instant): SubscriptionCommand => ({
     type: 'Create',
     now,
     subscriptionId: id,
@@ -81,7 +81,10 @@ export async function createSubscription(
     ...(request.startDate === undefined ? {} : { start }),
     ...withoutUnset({ quantity, trialDays, metadata }),
     ...(then ? { then } : {}),
-  }));
+  });
+  decide(commandAt(credits.now(tenant)), null); // what is refused claims nothing
+  await claimCustomer(deps, context, customer.id, id, request.dangerouslyAllowMultipleSubscriptions === true);
+  return run(commandAt);
 }
 
 /** What is there already is answered again to who sends the same, and under the same key. */
@@ -152,6 +155,10 @@ async function claimCustomer(
     if (!state) return false;
     return (await readSubscription(deps, tenant, id)).subscription.status !== 'canceled';
   };
+  // one that was allowed beside another holds no claim
+  if (!allowed)
+    for (const id of await deps.lookups.subscriptionsOf(tenant, customerId))
+      if (id !== owner && (await isOpen(id))) throw new Problem('subscription_exists', detail);
   try {
     await claim(deps.ports, context, {
       what: 'customerSubscription',
@@ -160,10 +167,6 @@ async function claimCustomer(
       taken: { code: 'subscription_exists', detail },
       holds: isOpen,
     });
-    if (allowed) return;
-    // one that was allowed beside another holds no claim
-    for (const id of await deps.lookups.subscriptionsOf(tenant, customerId))
-      if (id !== owner && (await isOpen(id))) throw new Problem('subscription_exists', detail);
   } catch (error) {
     if (!allowed || !(error instanceof Problem) || error.code !== 'subscription_exists') throw error;
   }
