@@ -11,12 +11,7 @@ import {
   type SubscriptionCommand,
 } from '#libs/subscriptions';
 import { withoutKey } from '../catalog/catalog-writer.js';
-import {
-  createCustomer,
-  updateCustomer,
-  type CustomerChanges,
-  type CustomerInput,
-} from '../catalog/customers.handlers.js';
+import { createCustomer, updateCustomer, type CustomerChanges } from '../catalog/customers.handlers.js';
 import { unacceptable } from '../credits/amounts.js';
 import type { Answered } from '../credits/answered.js';
 import { derivedId } from '../ids.js';
@@ -162,7 +157,7 @@ async function seatCustomer(
   if (!known) {
     const id = derivedId('cus', tenant, 'seats.customer', organization.id, external);
     const input = withoutUnset({ id, name, email, externalCustomerId: external, ...membership });
-    await createCustomer(ports, withoutKey(context), input as CustomerInput);
+    await createCustomer(ports, withoutKey(context), input);
     return id;
   }
   if (known.id === organization.id)
