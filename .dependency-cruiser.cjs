@@ -35,10 +35,11 @@ module.exports = {
     pure('calendar', '^libs/kernel/', COMPUTING),
     pure('credits', '^libs/(kernel|calendar)/'),
     pure('catalog', '^libs/(kernel|calendar)/', COMPUTING),
+    pure('subscriptions', '^libs/(kernel|calendar|catalog)/'),
     pure('billing', '^libs/(kernel|calendar|catalog)/'),
     pure(
       'event-types',
-      '^libs/(kernel|credits|catalog|billing)/',
+      '^libs/(kernel|credits|catalog|subscriptions|billing)/',
       '^libs/event-store/(index|event-store)\\.ts$',
       '^node_modules/ajv/',
     ),

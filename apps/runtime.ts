@@ -15,6 +15,7 @@ import {
   type NewId,
 } from '#libs/commands';
 import { createCatalogReader, type CatalogReader } from '#libs/commands/catalog';
+import { settleSubscription, type SubscriptionsDeps } from '#libs/commands/subscriptions';
 import type { EventStore } from '#libs/event-store';
 import { createMemoryEventStore } from '#libs/event-store/memory';
 import { openEventStoreDb } from '#libs/event-store/eventstoredb';
@@ -42,6 +43,7 @@ export interface Runtime {
   readonly clocks: Clocks;
   readonly readModels: ReadModels;
   readonly credits: CreditsDeps;
+  readonly subscriptions: SubscriptionsDeps;
   readonly holdSchedules: ReturnType<typeof createScheduleHold>;
   readonly newId: NewId;
   readonly metrics: ReturnType<typeof createMetrics>;
@@ -138,6 +140,11 @@ export async function startRuntime(
         return readModels.customersDue(tenant, at, after);
       },
     };
+    const subscriptions: SubscriptionsDeps = {
+      credits,
+      ports: { writer, reader: catalog, newId },
+      lookups: readModels.subscriptions,
+    };
     const metrics = createMetrics();
     if (config.role !== 'api') {
       const lag = new Gauge({
@@ -159,6 +166,10 @@ export async function startRuntime(
             const context = { tenant, actor: 'schedule', correlationId: 'schedule' };
             return (await settleAccount(credits, context, customerId)).position;
           },
+          settleSubscription: async (tenant, id) => {
+            const context = { tenant, actor: 'schedule', correlationId: 'schedule' };
+            return (await settleSubscription(subscriptions, context, id)).position;
+          },
           projected: (position) => readModels.waitForPosition(position, DUE_WAIT),
           onLag: (tenant, milliseconds) => lag.set({ tenant }, milliseconds / 1000),
           onError,
@@ -176,6 +187,7 @@ export async function startRuntime(
       clocks,
       readModels,
       credits,
+      subscriptions,
       holdSchedules: createScheduleHold(pool),
       newId,
       metrics,

@@ -3,6 +3,7 @@ import { APP_GUARD } from '@nestjs/core';
 import { CqrsModule } from '@nestjs/cqrs';
 import { CREDITS_DEPS, creditsHandlers } from '#libs/commands';
 import { catalogHandlers, CATALOG_PORTS } from '#libs/commands/catalog';
+import { SUBSCRIPTIONS_DEPS, subscriptionHandlers } from '#libs/commands/subscriptions';
 import { createCatalogQueries, READ_MODELS_POOL, readModelQueries } from '#libs/read-models';
 import type { Runtime } from '../runtime.js';
 import { ApiKeyGuard } from './auth.js';
@@ -18,6 +19,8 @@ import { CustomerCreditsController } from './credits/customer-credits.controller
 import { KeysController } from './keys/keys.controller.js';
 import { ReadGate } from './read-gate.js';
 import { RuntimeRef } from './runtime-ref.js';
+import { SeatsController } from './seats/seats.controller.js';
+import { SubscriptionsController } from './subscriptions/subscriptions.controller.js';
 import { DocsController } from './system/docs.controller.js';
 import { HealthController } from './system/health.controller.js';
 import { TriggersController } from './triggers/triggers.controller.js';
@@ -42,6 +45,8 @@ export class ApiModule {
         CreditsController,
         CustomerCreditsController,
         UsageController,
+        SubscriptionsController,
+        SeatsController,
         TriggersController,
         AuditController,
         KeysController,
@@ -49,6 +54,7 @@ export class ApiModule {
       providers: [
         { provide: RuntimeRef, useValue: new RuntimeRef(runtime) },
         { provide: CREDITS_DEPS, useValue: runtime.credits },
+        { provide: SUBSCRIPTIONS_DEPS, useValue: runtime.subscriptions },
         {
           provide: CATALOG_PORTS,
           useValue: { writer: runtime.writer, reader: runtime.catalog, newId: runtime.newId },
@@ -62,6 +68,7 @@ export class ApiModule {
         ReadGate,
         ...creditsHandlers,
         ...catalogHandlers,
+        ...subscriptionHandlers,
         ...readModelQueries,
       ],
     };

@@ -54,6 +54,7 @@ export type ClaimedThing =
   | 'planVersion'
   | 'priceComponent'
   | 'pricingTableSlug'
+  | 'customerSubscription'
   | 'grant'
   | 'hold';
 

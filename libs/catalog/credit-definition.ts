@@ -5,8 +5,11 @@ import type { DocumentKind } from './document.js';
 import { checkRenewalTerms, type Rollover } from './renewal-terms.js';
 
 export const SCOPES = ['component', 'price', 'plan', 'merchant'] as const;
+/** Who has the grant that a seat of a plan brings: the seat's own customer, or the organisation, as one pool. */
+export const SEAT_CREDITS = ['per_seat', 'pooled'] as const;
 export const APPLICATION_TYPES = ['usage', 'monetary'] as const;
 
+export type SeatCredits = (typeof SEAT_CREDITS)[number];
 export type Scope = (typeof SCOPES)[number];
 export type ApplicationType = (typeof APPLICATION_TYPES)[number];
 
@@ -37,6 +40,8 @@ export type CreditDefinition = {
   readonly rollover?: Rollover | undefined;
   /** Lifetime of a grant in renewals; absent, and without days: until the next one. */
   readonly lifetimePeriods?: number | undefined;
+  /** Usage of scope plan only; absent: per_seat. */
+  readonly seatCredits?: SeatCredits | undefined;
   readonly billingVisible: boolean;
   readonly billingDescription?: string | undefined;
   /** ISO 4217; monetary only. */
@@ -65,6 +70,7 @@ export const creditDefinitionKind: DocumentKind<CreditDefinition, 'CreditDefinit
   check: (definition) => [
     ...checkKind(definition),
     ...checkScope(definition),
+    ...checkSeats(definition),
     ...checkAmounts(definition),
     ...checkRenewalTerms(definition),
   ],
@@ -116,6 +122,11 @@ function checkScope({ scope, planId, priceId, priceComponentId, applicationType 
     return [issue('priceComponentId', 'required', 'Scope component needs priceComponentId.')];
   return [];
 }
+
+const checkSeats = ({ scope, applicationType, seatCredits }: CreditDefinition): readonly Issue[] =>
+  seatCredits === undefined || (scope === 'plan' && applicationType === 'usage')
+    ? []
+    : [issue('seatCredits', 'not_applicable', 'Only usage credits of scope plan come with seats.')];
 
 function checkAmounts({ defaultAmount, refillAmount, priority }: CreditDefinition): readonly Issue[] {
   const issues: Issue[] = [];

@@ -13,6 +13,7 @@ import type {
   Unit,
 } from '#libs/catalog';
 import type { CreditEvent } from '#libs/credits';
+import type { SubscriptionEvent } from '#libs/subscriptions';
 import type { ApiKeyEvent, InstallationEvent, JobRunEvent, TestClockEvent } from './installation-events.js';
 
 /** Every event the product writes, by category of its stream, in the newest shape. The schemas are generated from this. */
@@ -41,6 +42,8 @@ export interface StoredEvents {
   readonly pricingTable: DocumentEvent<PricingTable, 'PricingTable'>;
   /** Who is given a plan by an e-mail address. */
   readonly enrollmentRule: DocumentEvent<EnrollmentRule, 'EnrollmentRule'>;
+  /** What a customer has agreed to, and how it goes on; one stream per subscription. */
+  readonly subscription: SubscriptionEvent;
   /** Who owns a value that is unique in a tenant, such as a slug; one stream per value. */
   readonly claim: ClaimEvent;
   /** Who may call the API; one stream per key, of the tenant `system`. */

@@ -29,6 +29,11 @@ export const ERRORS = {
     title: 'Invalid Idempotency-Key',
     advice: 'Send 1 to 255 visible ASCII characters.',
   },
+  seat_not_found: {
+    status: 400,
+    title: 'The user has no seat',
+    advice: 'Only a seat that was added can be removed.',
+  },
   // 401, 403
   unauthorized: {
     status: 401,
@@ -136,6 +141,21 @@ export const ERRORS = {
     status: 409,
     title: 'Less of the invoice is left to be taken back',
     advice: 'All credit notes of an invoice together are at most what it charges.',
+  },
+  subscription_exists: {
+    status: 409,
+    title: 'The customer has a subscription',
+    advice: 'Change or cancel that one, or send dangerouslyAllowMultipleSubscriptions.',
+  },
+  subscription_not_active: {
+    status: 409,
+    title: 'The subscription does not allow this now',
+    advice: 'Check its status: trialing, active, paused or canceled.',
+  },
+  seat_taken: {
+    status: 409,
+    title: 'The user has a seat already',
+    advice: 'Remove the seat first, or leave it.',
   },
   // 413, 415
   body_too_large: { status: 413, title: 'The body is over 1 MiB', advice: 'Send less in one request.' },

@@ -6,6 +6,7 @@ import { GrantRow } from './grants/grants.entity.js';
 import { HoldRow } from './holds/holds.entity.js';
 import { RenewalRow } from './renewals/renewals.entity.js';
 import { ScheduleRow } from './schedules/schedules.entity.js';
+import { SubscriptionRow } from './subscriptions/subscriptions.entity.js';
 import { TransactionRow } from './transactions/transactions.entity.js';
 import { UsageRow } from './usage/usage.entity.js';
 
@@ -19,6 +20,7 @@ export const ENTITIES = [
   HoldRow,
   RenewalRow,
   ScheduleRow,
+  SubscriptionRow,
   TransactionRow,
   UsageRow,
 ];

@@ -9,6 +9,8 @@ export * from './holds/holds.query.js';
 export * from './lookups.js';
 export * from './renewals/renewals.query.js';
 export * from './schedules/due-accounts.js';
+export * from './subscriptions/subscription-lookups.js';
+export * from './subscriptions/subscriptions.query.js';
 export * from './transactions/transactions.query.js';
 export * from './usage/usage.query.js';
 export { ReadModelsOfAnotherLog } from './checkpoints/checkpoints.js';

@@ -7,6 +7,7 @@ import { Schedules1770000000000 } from './migrations/1770000000000-schedules.js'
 import { HoldsAndRenewals1780000000000 } from './migrations/1780000000000-holds-and-renewals.js';
 import { DebtWhereItChanges1785000000000 } from './migrations/1785000000000-debt-where-it-changes.js';
 import { VersionsAndOrganizations1790000000000 } from './migrations/1790000000000-versions-and-organizations.js';
+import { Subscriptions1800000000000 } from './migrations/1800000000000-subscriptions.js';
 import { LIVE } from './table.js';
 
 const MIGRATIONS = [
@@ -15,6 +16,7 @@ const MIGRATIONS = [
   HoldsAndRenewals1780000000000,
   DebtWhereItChanges1785000000000,
   VersionsAndOrganizations1790000000000,
+  Subscriptions1800000000000,
 ];
 
 /** TypeORM's view of the schema `read_models`: entities and migrations. Not yet connected. */

@@ -6,6 +6,7 @@ import { holdsProjection } from './holds/holds.projection.js';
 import type { Projection } from './projection.js';
 import { renewalsProjection } from './renewals/renewals.projection.js';
 import { schedulesProjection } from './schedules/schedules.projection.js';
+import { subscriptionsProjection } from './subscriptions/subscriptions.projection.js';
 import { transactionsProjection } from './transactions/transactions.projection.js';
 import { usageProjection } from './usage/usage.projection.js';
 
@@ -18,6 +19,7 @@ export const PROJECTIONS: readonly Projection[] = [
   holdsProjection,
   renewalsProjection,
   schedulesProjection,
+  subscriptionsProjection,
   transactionsProjection,
   usageProjection,
 ];

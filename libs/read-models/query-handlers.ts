@@ -4,6 +4,7 @@ import { FindCustomerHandler, ListCustomersHandler } from './customers/customers
 import { CustomerGrantsHandler, FindGrantHandler } from './grants/grants.query.js';
 import { CustomerHoldsHandler, FindHoldHandler } from './holds/holds.query.js';
 import { CustomerRenewalsHandler, FindSeriesHandler } from './renewals/renewals.query.js';
+import { FindSubscriptionHandler, ListSubscriptionsHandler } from './subscriptions/subscriptions.query.js';
 import { CustomerTransactionsHandler } from './transactions/transactions.query.js';
 import { FindConsumptionHandler, ListUsageHandler } from './usage/usage.query.js';
 
@@ -20,7 +21,9 @@ export const readModelQueries = [
   FindGrantHandler,
   FindHoldHandler,
   FindSeriesHandler,
+  FindSubscriptionHandler,
   ListCatalogHandler,
   ListCustomersHandler,
+  ListSubscriptionsHandler,
   ListUsageHandler,
 ];

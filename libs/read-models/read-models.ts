@@ -2,11 +2,13 @@ import type pg from 'pg';
 import { createBalancesAsOf, type BalancesAsOf } from './balances/balances-as-of.js';
 import { createLookups, type Lookups } from './lookups.js';
 import { createDueWork, type DueWork } from './schedules/due-accounts.js';
+import { createSubscriptionLookups } from './subscriptions/subscription-lookups.js';
 import { startProjector, type Projector, type ProjectorOptions } from './projector.js';
 
 /** The read side of a process: the projector, or the one who looks on, and what commands look up in it. */
 export interface ReadModels extends Omit<Projector, 'stop'>, Lookups, DueWork, BalancesAsOf {
   readonly pool: pg.Pool;
+  readonly subscriptions: ReturnType<typeof createSubscriptionLookups>;
   /** Resolves when the batch in hand is committed and nothing more is projected. */
   close(): Promise<void>;
 }
@@ -26,6 +28,7 @@ export async function createReadModels(options: ProjectorOptions): Promise<ReadM
     currentPosition,
     close: stop,
     ...createLookups(pool, eventStore, projector),
+    subscriptions: createSubscriptionLookups(pool, eventStore, projector),
     ...createDueWork(pool),
     ...createBalancesAsOf(eventStore),
   };

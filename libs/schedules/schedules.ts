@@ -1,7 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Instant } from '#libs/kernel';
-import { dueAccounts, oldestDue, scheduledTenants } from '#libs/read-models';
+import {
+  dueAccounts,
+  dueSubscriptions,
+  oldestDue,
+  oldestDueSubscription,
+  scheduledTenants,
+  subscribedTenants,
+} from '#libs/read-models';
 
 export interface ScheduleOptions {
   /** Database of the read models. One connection is held. */
@@ -12,6 +19,8 @@ export interface ScheduleOptions {
   readonly grace: number;
   /** Records what time has made due on one account. @returns the position up to which it is recorded */
   readonly settle: (tenant: string, customerId: string) => Promise<bigint>;
+  /** The same of a subscription, and tells the accounts what follows from it. */
+  readonly settleSubscription: (tenant: string, subscriptionId: string) => Promise<bigint>;
   /** Resolves when the read models reflect a position; rejects when that takes too long. */
   readonly projected: (position: bigint) => Promise<void>;
   /** Told, of each environment, how long (ms) the oldest due work has been waiting. */
@@ -41,18 +50,22 @@ const LEAVE_ALONE = 5_000;
  * Settling is idempotent; nothing depends on it but the time at which facts are recorded.
  */
 export function startSchedules(options: ScheduleOptions): Schedules {
-  const { pool, now, grace, settle, projected, onLag, onError } = options;
+  const { pool, now, grace, settle, settleSubscription, projected, onLag, onError } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
-  /** Accounts that could not be settled, and until when (by `performance.now()`) they are left alone. */
+  /** Accounts and subscriptions that could not be settled, and until when (by `performance.now()`) they are left alone. */
   const failed = new Map<string, number>();
 
   async function work(client: pg.PoolClient): Promise<void> {
     while (!signal.aborted) {
-      for (const tenant of await scheduledTenants(client)) {
+      const tenants = new Set([...(await scheduledTenants(client)), ...(await subscribedTenants(client))]);
+      for (const tenant of tenants) {
         const at = await now(tenant);
         if (at === null) continue;
-        const oldest = await oldestDue(client, tenant, at, grace);
+        const oldest = earliest(
+          await oldestDue(client, tenant, at, grace),
+          await oldestDueSubscription(client, tenant, at),
+        );
         onLag?.(tenant, oldest === null ? 0 : at - oldest);
         if (oldest !== null) await unlessHeld(client, tenant, () => takeShares(client, tenant));
       }
@@ -79,21 +92,33 @@ export function startSchedules(options: ScheduleOptions): Schedules {
       const share = { index, of: SHARES };
       const at = await now(tenant);
       if (at === null) return;
+      // subscriptions first: what they tell accounts is due there too
+      const subscriptions = await dueSubscriptions(client, tenant, at, share, leftAlone(tenant), BATCH);
       const customers = await dueAccounts(client, tenant, at, grace, share, leftAlone(tenant), BATCH);
-      if (customers.length === 0) return;
-      const positions = await Promise.all(
-        customers.map((customerId) =>
-          settle(tenant, customerId).catch((error: unknown) => {
-            failed.set(`${tenant}\n${customerId}`, performance.now() + LEAVE_ALONE);
-            onError(error);
-            return 0n;
-          }),
-        ),
-      );
+      if (subscriptions.length + customers.length === 0) return;
+      const positions = [
+        ...(await settleAll(tenant, subscriptions, settleSubscription)),
+        ...(await settleAll(tenant, customers, settle)),
+      ];
       // what is recorded is due no more once the read model knows
       await projected(positions.reduce((last, position) => (position > last ? position : last), 0n));
     }
   }
+
+  const settleAll = (
+    tenant: string,
+    ids: readonly string[],
+    settleOne: (tenant: string, id: string) => Promise<bigint>,
+  ): Promise<readonly bigint[]> =>
+    Promise.all(
+      ids.map((id) =>
+        settleOne(tenant, id).catch((error: unknown) => {
+          failed.set(`${tenant}\n${id}`, performance.now() + LEAVE_ALONE);
+          onError(error);
+          return 0n;
+        }),
+      ),
+    );
 
   function leftAlone(tenant: string): readonly string[] {
     const current = performance.now();
@@ -178,5 +203,8 @@ async function tryLock(
   ]);
   return rows[0]!.mine;
 }
+
+const earliest = (a: Instant | null, b: Instant | null): Instant | null =>
+  a === null || b === null ? (a ?? b) : Math.min(a, b);
 
 const ignore = (): void => {};

@@ -1,7 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startServer, type Server } from '../support/server.js';
 import { until } from '../support/wait.js';
-import { DAY, grant, iso, newAccount, ok, openWorld, SECOND, transactionsOf, type World } from './world.js';
+import {
+  DAY,
+  fresh,
+  grant,
+  iso,
+  newAccount,
+  newCustomer,
+  ok,
+  openWorld,
+  SECOND,
+  transactionsOf,
+  type World,
+} from './world.js';
 
 /** What time makes due becomes a recorded fact by itself; which worker does it does not matter. */
 
@@ -89,5 +101,24 @@ describe('due work', () => {
       { timeoutMs: 20_000 },
     );
     for (const { customerId } of accounts) expect(await typesOf(customerId)).toEqual(life);
+  }, 60_000);
+
+  test('subscriptions whose trial is over go on, and their grants with them', async () => {
+    const { api } = world;
+    const { id: planId } = ok(await api.post('/v1/plans', { planName: 'Pro' }), 201);
+    const slug = fresh('feature');
+    ok(await api.post('/v1/features', { slug, displayName: slug, featureValue: 1 }), 201);
+    const usage = { scope: 'plan', applicationType: 'usage', planId, featureSlug: slug, name: 'Calls' };
+    const definition = { ...usage, defaultAmount: 5, renewOnBilling: true };
+    ok(await api.post('/v1/credits/definitions', definition), 201);
+    const customerId = await newCustomer(api);
+    const trialEnd = Date.now() + 2 * SECOND;
+    const body = { customerId, planId, trialDays: 1, startDate: iso(trialEnd - DAY) };
+    ok(await api.post('/v1/subscriptions', body), 201);
+    const life = ['RenewalBegun', 'GrantIssued', 'GrantExpired', 'GrantRenewed', 'GrantIssued'];
+    await until(async () => (await typesOf(customerId)).length >= life.length, { timeoutMs: 20_000 });
+    expect(await typesOf(customerId)).toEqual(life);
+    const [, renewed] = await api.all(`/v1/credits/customers/${customerId}/grants`);
+    expect(renewed).toMatchObject({ source: 'renewal', startDate: iso(trialEnd), status: 'ACTIVE' });
   }, 60_000);
 });

@@ -7,6 +7,7 @@ import { claims } from '#libs/commands/catalog';
 import { evolve, initialAccount, type CreditEvent } from '#libs/credits';
 import type { RecordedEvent } from '#libs/event-store';
 import { EVENT_TYPES, eventTypesOf, payloadFaults, SCHEMAS, upcast, type Schema } from '#libs/event-types';
+import { evolve as evolveSubscription, type Subscription, type SubscriptionEvent } from '#libs/subscriptions';
 import { evolveDocument, type Attributes, type Document, type DocumentEvent } from '#libs/catalog';
 
 type Stored = Pick<RecordedEvent, 'stream' | 'type' | 'data'> & { readonly schemaVersion: number };
@@ -42,6 +43,10 @@ const MEMBERS = golden('credit-account.members.json');
 const RENEWING = golden('catalogue.renewals.json');
 /** Versions of plans, prices with tiers, members of organisations, pricing tables and enrolment rules. */
 const PLANS = golden('catalogue.plans-and-organizations.json');
+/** Definitions that say who has what seats bring. */
+const SEATS = golden('catalogue.seats.json');
+/** A subscription's whole life. */
+const SUBSCRIPTION = golden('subscription.v1.json');
 const INSTALLATION = golden('installation.v1.json');
 const INVOICES = golden('invoices.v1.json');
 const ALL = [
@@ -52,6 +57,8 @@ const ALL = [
   ...CATALOGUE,
   ...RENEWING,
   ...PLANS,
+  ...SEATS,
+  ...SUBSCRIPTION,
   ...INSTALLATION,
   ...INVOICES,
 ];
@@ -201,6 +208,28 @@ describe('events of a credit account as they were stored', () => {
       11,
       [['grant_1', 'expired']],
     ]);
+  });
+
+  it('of a subscription fold to the state they always folded to', () => {
+    const state = SUBSCRIPTION.map(
+      (event) => newest(event) as unknown as SubscriptionEvent,
+    ).reduce<Subscription | null>(evolveSubscription, null)!;
+    expect(state).toMatchObject({
+      status: 'canceled',
+      revision: 21,
+      quantity: 5,
+      terms: { planId: 'plan_1' },
+      period: { number: 2, start: Date.UTC(2026, 0, 27), end: Date.UTC(2026, 1, 27) },
+      trial: { endsAt: Date.UTC(2026, 0, 15), then: null },
+      endedAt: Date.UTC(2026, 0, 30),
+      priceOverride: null,
+      change: null,
+      lines: [],
+    });
+    expect(state.overrides.map(({ slug, value }) => [slug, value])).toEqual([['api-calls', '5000']]);
+    expect(state.seats.map(({ externalCustomerId }) => externalCustomerId)).toEqual(['bob']);
+    const told = (what: string) => state.pending.filter((step) => step.do === what).length;
+    expect(['begin', 'renew', 'pause', 'end', 'release'].map(told)).toEqual([16, 0, 5, 19, 1]);
   });
 
   it('say why a grant ended, also where that was not stored yet', () => {

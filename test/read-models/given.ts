@@ -159,7 +159,7 @@ export async function givenLedger(options: { readonly store?: (url: string) => P
 export type Ledger = Awaited<ReturnType<typeof givenLedger>>;
 
 const TABLES = [
-  ...['balances', 'grants', 'holds', 'renewals', 'schedules', 'transactions', 'usage'],
+  ...['balances', 'grants', 'holds', 'renewals', 'schedules', 'subscriptions', 'transactions', 'usage'],
   ...['customers', 'catalog'],
 ];
 

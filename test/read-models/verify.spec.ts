@@ -1,10 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { customers, units } from '#libs/commands/catalog';
+import { subscriptions } from '#libs/commands/subscriptions';
 import { openEventStoreDb } from '#libs/event-store/eventstoredb';
 import { openPostgresEventStore } from '#libs/event-store/postgres';
 import { DAY } from '#libs/kernel';
 import { READ_MODEL_NAMES, verifyLedger, type ReadModels, type Verification } from '#libs/read-models';
 import { appendEvent } from '../support/append-event.js';
+import { terms } from '../support/subscription-facts.js';
 import { startProtocolServer } from '../support/eventstoredb/start.js';
 import {
   begin,
@@ -41,6 +43,16 @@ describe('verification', () => {
     await ledger.write('c1', settle);
     for (const id of ['d1', 'd2']) {
       const request = { context, operation: 'test', input: {} };
+      await ledger.writer.execute(subscriptions, id, {
+        ...request,
+        command: (now) => ({
+          type: 'Create' as const,
+          now,
+          subscriptionId: id,
+          customerId: id,
+          terms: terms('plan'),
+        }),
+      });
       await ledger.writer.execute(customers, id, {
         ...request,
         command: (now) => ({ type: 'Create' as const, id, attributes: { name: id }, now }),

@@ -6,8 +6,9 @@ import {
   MAX_LIFETIME_PERIODS,
   ROLLOVER_POLICIES,
   SCOPES,
+  SEAT_CREDITS,
 } from '#libs/catalog';
-import type { ApplicationType, Rollover, Scope } from '#libs/catalog';
+import type { ApplicationType, Rollover, Scope, SeatCredits } from '#libs/catalog';
 import {
   Field,
   IsAmount,
@@ -42,6 +43,14 @@ export class RolloverDto {
 }
 
 class DefinitionMembers {
+  @Field(IsOneOf(SEAT_CREDITS), {
+    optional: true,
+    enum: SEAT_CREDITS,
+    description:
+      'who has the grant that a seat of the plan brings: the seat’s customer (default), or the organisation',
+  })
+  seatCredits?: SeatCredits;
+
   @Field(IsText(2000), { optional: true })
   description?: string;
 

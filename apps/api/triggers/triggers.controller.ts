@@ -2,7 +2,8 @@ import { Body, Controller, HttpCode, Post, Query } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { formatInstant, parseInstant, Problem, type Instant } from '#libs/kernel';
-import { isTest, runOnce, SettleDueGrants, type CommandContext } from '#libs/commands';
+import { countSettled, isTest, runOnce, SettleDueGrants, type CommandContext } from '#libs/commands';
+import { settleSubscriptions } from '#libs/commands/subscriptions';
 import { ForKeys } from '../auth.js';
 import {
   answerRead,
@@ -46,7 +47,7 @@ export class TriggersController {
   @ApiIdempotencyKey()
   processExpirations(@Write() call: WriteCall, @Query() _: NoQuery, @Body() body: TriggerDto) {
     return this.run(call, 'trigger.expirations', body, async (at) => {
-      const counts = await this.commands.execute(new SettleDueGrants(call.context, at, 'all'));
+      const counts = await this.settle(call.context, at, 'all');
       return { processed: counts.expired, ...counts };
     });
   }
@@ -56,14 +57,26 @@ export class TriggersController {
   @ApiOperation({
     summary: 'Renew grants that are due',
     description:
-      'On accounts where a series renews, with all that fell due there, in order; `processed` counts renewals.',
+      'Subscriptions whose period or trial is over; then accounts where a series renews, with all that fell due there, in order. `processed` counts renewals.',
   })
   @ApiIdempotencyKey()
   processRenewals(@Write() call: WriteCall, @Query() _: NoQuery, @Body() body: TriggerDto) {
     return this.run(call, 'trigger.renewals', body, async (at) => {
-      const counts = await this.commands.execute(new SettleDueGrants(call.context, at, 'renewing'));
+      const counts = await this.settle(call.context, at, 'renewing');
       return { processed: counts.renewed, ...counts };
     });
+  }
+
+  /** Subscriptions first: what they tell accounts is due there too. */
+  private async settle(context: CommandContext, at: Instant, which: 'all' | 'renewing') {
+    const { subscriptions, events } = await settleSubscriptions(
+      this.runtime.current.subscriptions,
+      context,
+      at,
+    );
+    const counts = await this.commands.execute(new SettleDueGrants(context, at, which));
+    for (const { type } of events) countSettled(counts, type);
+    return { ...counts, subscriptions };
   }
 
   private async run(

@@ -48,7 +48,8 @@ export async function issueGrant(
   }
 }
 
-function issuingCommandOf(
+/** The command that issues a grant of a template, or begins a series with it. */
+export function issuingCommandOf(
   request: GrantRequest,
   template: Template,
   grantId: string,

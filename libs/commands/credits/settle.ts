@@ -50,6 +50,12 @@ const COUNTED: Partial<Record<CreditEvent['type'], Exclude<keyof SettledCounts, 
   HoldReleased: 'timedOut',
 };
 
+/** Adds an event to the counts, if it is counted. */
+export function countSettled(counts: SettledCounts, type: CreditEvent['type']): void {
+  const counted = COUNTED[type];
+  if (counted) counts[counted]++;
+}
+
 /** Accounts settled at once: enough to fill an append, little enough to stay out of the way of callers. */
 const ACCOUNTS_AT_ONCE = 500;
 
@@ -81,10 +87,7 @@ export async function settleDue(
         if (which === 'renewing' && !(await renewsBy(deps, context.tenant, customerId, at))) return;
         const { events } = await settleAccount(deps, context, customerId, at);
         if (events.length > 0) counts.accounts++;
-        for (const { type } of events) {
-          const counted = COUNTED[type];
-          if (counted) counts[counted]++;
-        }
+        for (const { type } of events) countSettled(counts, type);
       }),
     );
     after = customers.at(-1)!;

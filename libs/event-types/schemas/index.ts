@@ -67,6 +67,23 @@ import price_PriceUpdated_v1 from './price/PriceUpdated.v1.json' with { type: 'j
 import pricingTable_PricingTableArchived_v1 from './pricingTable/PricingTableArchived.v1.json' with { type: 'json' };
 import pricingTable_PricingTableCreated_v1 from './pricingTable/PricingTableCreated.v1.json' with { type: 'json' };
 import pricingTable_PricingTableUpdated_v1 from './pricingTable/PricingTableUpdated.v1.json' with { type: 'json' };
+import subscription_FeatureOverridden_v1 from './subscription/FeatureOverridden.v1.json' with { type: 'json' };
+import subscription_FeatureOverrideRevoked_v1 from './subscription/FeatureOverrideRevoked.v1.json' with { type: 'json' };
+import subscription_GrantsDriven_v1 from './subscription/GrantsDriven.v1.json' with { type: 'json' };
+import subscription_PriceOverridden_v1 from './subscription/PriceOverridden.v1.json' with { type: 'json' };
+import subscription_PriceOverrideEnded_v1 from './subscription/PriceOverrideEnded.v1.json' with { type: 'json' };
+import subscription_SeatAdded_v1 from './subscription/SeatAdded.v1.json' with { type: 'json' };
+import subscription_SeatRemoved_v1 from './subscription/SeatRemoved.v1.json' with { type: 'json' };
+import subscription_SubscriptionCancellationScheduled_v1 from './subscription/SubscriptionCancellationScheduled.v1.json' with { type: 'json' };
+import subscription_SubscriptionCancellationUnscheduled_v1 from './subscription/SubscriptionCancellationUnscheduled.v1.json' with { type: 'json' };
+import subscription_SubscriptionCancelled_v1 from './subscription/SubscriptionCancelled.v1.json' with { type: 'json' };
+import subscription_SubscriptionChangeScheduled_v1 from './subscription/SubscriptionChangeScheduled.v1.json' with { type: 'json' };
+import subscription_SubscriptionChanged_v1 from './subscription/SubscriptionChanged.v1.json' with { type: 'json' };
+import subscription_SubscriptionCreated_v1 from './subscription/SubscriptionCreated.v1.json' with { type: 'json' };
+import subscription_SubscriptionPaused_v1 from './subscription/SubscriptionPaused.v1.json' with { type: 'json' };
+import subscription_SubscriptionPeriodBegun_v1 from './subscription/SubscriptionPeriodBegun.v1.json' with { type: 'json' };
+import subscription_SubscriptionResumed_v1 from './subscription/SubscriptionResumed.v1.json' with { type: 'json' };
+import subscription_SubscriptionTrialEnded_v1 from './subscription/SubscriptionTrialEnded.v1.json' with { type: 'json' };
 import testClock_TestClockAdvanced_v1 from './testClock/TestClockAdvanced.v1.json' with { type: 'json' };
 import unit_UnitArchived_v1 from './unit/UnitArchived.v1.json' with { type: 'json' };
 import unit_UnitCreated_v1 from './unit/UnitCreated.v1.json' with { type: 'json' };
@@ -86,6 +103,7 @@ export const CATEGORIES: ReadonlyMap<string, string> = new Map([
   ['invoiceNumbers', 'The numbers of invoices and of credit notes, one stream per prefix.'],
   ['pricingTable', 'Plans side by side, as a public page shows them.'],
   ['enrollmentRule', 'Who is given a plan by an e-mail address.'],
+  ['subscription', 'What a customer has agreed to, and how it goes on; one stream per subscription.'],
   ['claim', 'Who owns a value that is unique in a tenant, such as a slug; one stream per value.'],
   ['apiKey', 'Who may call the API; one stream per key, of the tenant `system`.'],
   ['installation', 'That the installation has begun.'],
@@ -163,6 +181,26 @@ export const SCHEMAS: ReadonlyMap<string, Schema> = new Map<string, Schema>([
   ['pricingTable/PricingTableArchived.v1', pricingTable_PricingTableArchived_v1],
   ['pricingTable/PricingTableCreated.v1', pricingTable_PricingTableCreated_v1],
   ['pricingTable/PricingTableUpdated.v1', pricingTable_PricingTableUpdated_v1],
+  ['subscription/FeatureOverridden.v1', subscription_FeatureOverridden_v1],
+  ['subscription/FeatureOverrideRevoked.v1', subscription_FeatureOverrideRevoked_v1],
+  ['subscription/GrantsDriven.v1', subscription_GrantsDriven_v1],
+  ['subscription/PriceOverridden.v1', subscription_PriceOverridden_v1],
+  ['subscription/PriceOverrideEnded.v1', subscription_PriceOverrideEnded_v1],
+  ['subscription/SeatAdded.v1', subscription_SeatAdded_v1],
+  ['subscription/SeatRemoved.v1', subscription_SeatRemoved_v1],
+  ['subscription/SubscriptionCancellationScheduled.v1', subscription_SubscriptionCancellationScheduled_v1],
+  [
+    'subscription/SubscriptionCancellationUnscheduled.v1',
+    subscription_SubscriptionCancellationUnscheduled_v1,
+  ],
+  ['subscription/SubscriptionCancelled.v1', subscription_SubscriptionCancelled_v1],
+  ['subscription/SubscriptionChangeScheduled.v1', subscription_SubscriptionChangeScheduled_v1],
+  ['subscription/SubscriptionChanged.v1', subscription_SubscriptionChanged_v1],
+  ['subscription/SubscriptionCreated.v1', subscription_SubscriptionCreated_v1],
+  ['subscription/SubscriptionPaused.v1', subscription_SubscriptionPaused_v1],
+  ['subscription/SubscriptionPeriodBegun.v1', subscription_SubscriptionPeriodBegun_v1],
+  ['subscription/SubscriptionResumed.v1', subscription_SubscriptionResumed_v1],
+  ['subscription/SubscriptionTrialEnded.v1', subscription_SubscriptionTrialEnded_v1],
   ['testClock/TestClockAdvanced.v1', testClock_TestClockAdvanced_v1],
   ['unit/UnitArchived.v1', unit_UnitArchived_v1],
   ['unit/UnitCreated.v1', unit_UnitCreated_v1],

@@ -1,0 +1,28 @@
+import type { Instant, Json } from '#libs/kernel';
+import { subscriptionAnswer, type SubscriptionAnswer, type SubscriptionCommand } from '#libs/subscriptions';
+import type { Answered } from '../credits/answered.js';
+import type { CommandContext } from '../stream-kind.js';
+import { subscriptions, type SubscriptionsDeps } from './deps.js';
+import { driveGrants } from './drive.js';
+
+/** Runs a command on a subscription, tells the accounts, and answers with the subscription as the command left it. */
+export async function executeOn(
+  deps: SubscriptionsDeps,
+  context: CommandContext,
+  id: string,
+  operation: string,
+  input: Readonly<Record<string, Json>>,
+  command: (now: Instant) => SubscriptionCommand,
+  status: number,
+): Promise<Answered<SubscriptionAnswer>> {
+  const written = await deps.credits.writer.execute(subscriptions, id, {
+    context,
+    operation,
+    input,
+    command,
+  });
+  const state = (await written.stateAfter())!;
+  const driven = await driveGrants(deps, context, id);
+  const position = driven.position > written.position ? driven.position : written.position;
+  return { body: subscriptionAnswer(state), status, position, replayed: written.replayed };
+}

@@ -1,0 +1,133 @@
+import { formatInstant, type Instant } from '#libs/kernel';
+import type { EventStore } from '#libs/event-store';
+import type pg from 'pg';
+import { asProblem } from '../reading.js';
+import { run } from '../sink.js';
+import { LIVE } from '../table.js';
+import type { PositionWaiter } from '../waiting.js';
+
+/** Milliseconds that a lookup waits for the read model to reach the end of the log. */
+const LOOKUP_WAIT = 2000;
+/** Subscriptions on one page. */
+const PAGE = 200;
+
+/**
+ * What subscriptions are made from and found by, as of the end of the log.
+ * Each throws Problem `read_model_behind` when that cannot be said within 2 s.
+ */
+export function createSubscriptionLookups(
+  pool: pg.Pool,
+  eventStore: Pick<EventStore, 'head'>,
+  { waitForPosition }: Pick<PositionWaiter, 'waitForPosition'>,
+) {
+  async function idsOf(
+    readModel: 'catalog' | 'subscriptions',
+    text: string,
+    values: readonly unknown[],
+  ): Promise<readonly string[]> {
+    await waitForPosition(await eventStore.head(), LOOKUP_WAIT, [readModel]);
+    const { rows } = await run<{ id: string }>(pool, text, values).catch(asProblem);
+    return rows.map(({ id }) => id);
+  }
+
+  return {
+    definitionsOfPlans: (tenant: string, planIds: readonly string[]) =>
+      idsOf(
+        'catalog',
+        `select id from ${LIVE}.catalog where tenant = $1 and kind = 'creditDefinition' and scope = 'plan'
+           and plan_id = any($2::text[]) order by created_position`,
+        [tenant, planIds],
+      ),
+    pricesOfPlan: (tenant: string, planId: string) =>
+      idsOf(
+        'catalog',
+        `select id from ${LIVE}.catalog where tenant = $1 and kind = 'price' and plan_id = $2 order by created_position`,
+        [tenant, planId],
+      ),
+    newestVersion: async (tenant: string, stablePlanId: string) =>
+      (
+        await idsOf(
+          'catalog',
+          `select id from ${LIVE}.catalog where tenant = $1 and kind = 'plan'
+             and coalesce(body #>> '{attributes,stablePlanId}', id) = $2
+           order by coalesce((body #>> '{attributes,versionNumber}')::integer, 1) desc limit 1`,
+          [tenant, stablePlanId],
+        )
+      )[0] ?? null,
+    subscriptionsOf: (tenant: string, customerId: string) =>
+      idsOf(
+        'subscriptions',
+        `select id from ${LIVE}.subscriptions where tenant = $1 and customer_id = $2 and status <> 'canceled'
+         order by created_position`,
+        [tenant, customerId],
+      ),
+    subscriptionsOn: (tenant: string, planId: string, after: string | null) =>
+      idsOf(
+        'subscriptions',
+        `select id from ${LIVE}.subscriptions where tenant = $1 and plan_id = $2 and status <> 'canceled' and id > $3
+         order by id limit ${PAGE}`,
+        [tenant, planId, after ?? ''],
+      ),
+    subscriptionsDue: (tenant: string, at: Instant, after: string | null) =>
+      idsOf(
+        'subscriptions',
+        `select id from ${LIVE}.subscriptions where tenant = $1 and (due_at <= $2 or undriven) and id > $3
+         order by id limit ${PAGE}`,
+        [tenant, formatInstant(at), after ?? ''],
+      ),
+  };
+}
+
+/** Tenants with subscriptions that time will change, or that are not driven yet. */
+export async function subscribedTenants(client: pg.ClientBase): Promise<readonly string[]> {
+  // from one tenant to the next by the index: there are few tenants and many rows
+  const { rows } = await run<{ tenant: string }>(
+    client,
+    `with recursive next as (
+       select min(tenant) as tenant from ${LIVE}.subscriptions
+       union all
+       select (select min(tenant) from ${LIVE}.subscriptions s where s.tenant > next.tenant) from next
+       where next.tenant is not null
+     ) select tenant from next where tenant is not null`,
+    [],
+    'subscriptions.tenants',
+  );
+  return rows.map(({ tenant }) => tenant);
+}
+
+/** When the first thing fell due that is not recorded yet; null when nothing is. */
+export async function oldestDueSubscription(
+  client: pg.ClientBase,
+  tenant: string,
+  now: Instant,
+): Promise<Instant | null> {
+  const { rows } = await run<{ oldest: Date | null }>(
+    client,
+    `select least(
+       (select min(due_at) from ${LIVE}.subscriptions where tenant = $1 and due_at <= $2),
+       (select $2::timestamptz from ${LIVE}.subscriptions where tenant = $1 and undriven limit 1)) as oldest`,
+    [tenant, formatInstant(now)],
+    'subscriptions.oldest',
+  );
+  return rows[0]?.oldest?.getTime() ?? null;
+}
+
+/** Up to `limit` subscriptions of one share of the tenant's work, longest due first, without those in `except`. */
+export async function dueSubscriptions(
+  client: pg.ClientBase,
+  tenant: string,
+  now: Instant,
+  share: { readonly index: number; readonly of: number },
+  except: readonly string[],
+  limit: number,
+): Promise<readonly string[]> {
+  const { rows } = await run<{ id: string }>(
+    client,
+    `select id from ${LIVE}.subscriptions where tenant = $1 and (due_at <= $2 or undriven)
+       and (hashtext(id) & 2147483647) % $3 = $4 and id <> all($5::text[])
+     order by due_at limit $6`,
+    [tenant, formatInstant(now), share.of, share.index, except, limit],
+    'subscriptions.due',
+  );
+  return rows.map(({ id }) => id);
+}
