@@ -57,7 +57,7 @@ export async function createPlan(
   });
   const issues: Issue[] = [];
   const shown = shownOf(input, issues);
-  if (shown.planName === undefined) issues.push(issue('/planName', 'required', 'planName is required.'));
+  if (shown.planName == null) issues.push(issue('/planName', 'required', 'planName is required.'));
   if (input.versionNumber != null && input.versionNumber !== 1)
     issues.push(issue('/versionNumber', 'out_of_range', 'The first version is 1.'));
   const stablePlanId = input.stablePlanId ?? id;
