@@ -115,7 +115,11 @@ export async function startRuntime(
       (it) => it.close(),
     );
     clocks.attach(writer);
-    const catalog = createCatalogReader({ writer, monotonic: () => performance.now() });
+    const catalog = createCatalogReader({
+      writer,
+      index: readModels,
+      monotonic: () => performance.now(),
+    });
     const newId: NewId = (prefix) => typeidUnboxed(prefix);
     const credits: CreditsDeps = {
       writer,

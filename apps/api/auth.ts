@@ -36,7 +36,7 @@ export class ApiKeyGuard implements CanActivate {
       ]) ?? SECRET_ONLY;
     if (allowed.length === 0) return true;
     const request = context.switchToHttp().getRequest<FastifyRequest>();
-    const key = await this.keyOf(request.headers.authorization);
+    const key = await this.keyOf(request);
     if (!key) throw new Problem('unauthorized', 'Send Authorization: Bearer with a key that is in force.');
     if (!allowed.includes(key.kind))
       throw new Problem(
@@ -49,8 +49,13 @@ export class ApiKeyGuard implements CanActivate {
     return true;
   }
 
-  private async keyOf(header: string | undefined): Promise<ApiKey | null> {
-    const match = /^Bearer +(\S{1,300})$/i.exec(header ?? '');
-    return match ? findKey(this.runtime.current, match[1]!) : null;
+  private async keyOf({ headers }: FastifyRequest): Promise<ApiKey | null> {
+    const bearer = /^Bearer +(\S{1,300})$/i.exec(headers.authorization ?? '')?.[1];
+    if (headers.authorization !== undefined) return bearer ? findKey(this.runtime.current, bearer) : null;
+    const header = headers['x-lumen-key'];
+    const key = typeof header === 'string' && header.length <= 300 ? header : undefined;
+    const found = key === undefined ? null : await findKey(this.runtime.current, key);
+    // a header that pages send is no place for secrets
+    return found?.kind === 'publishable' ? found : null;
   }
 }

@@ -10,6 +10,10 @@ export function openApiOf(app: INestApplication): OpenAPIObject {
     )
     .setVersion('1')
     .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'sk_... for the API, tk_... for triggers' })
+    .addApiKey(
+      { type: 'apiKey', in: 'header', name: 'X-Lumen-Key', description: 'pk_... for what a page may read' },
+      'publishable',
+    )
     .addSecurityRequirements('bearer')
     .build();
   return SwaggerModule.createDocument(app, config, {

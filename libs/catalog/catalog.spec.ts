@@ -270,8 +270,8 @@ describe('a price', () => {
     expect(codes(priceKind.check({ ...bad, currency: 'XYZ' }))).toEqual([
       '/currency currency_unknown',
       '/pricingData/components/0/amount_cents required',
-      '/pricingData/components/0/metric_id not_applicable',
       '/pricingData/components/0/recurrence_rule rrule_tzid',
+      '/pricingData/components/0/metric_id not_applicable',
       '/pricingData/components/1/minimum_seats not_applicable',
       '/pricingData/components/1/unit_cost_cents required',
       '/pricingData/components/1/id duplicate',

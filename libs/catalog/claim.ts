@@ -52,7 +52,9 @@ export type ClaimedThing =
   | 'customerSubscription'
   | 'eventName'
   | 'featureSlug'
+  | 'planVersion'
   | 'priceComponent'
+  | 'pricingTableSlug'
   | 'grant'
   | 'hold';
 

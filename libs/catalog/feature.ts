@@ -32,6 +32,15 @@ export const featureKind: DocumentKind<Feature, 'Feature'> = {
   ],
 };
 
+/** A value of a feature of this type, in canonical form; null: it does not fit. */
+export function readValueOf(type: FeatureType, value: unknown): boolean | string | null {
+  if (type === 'number') {
+    const amount = parseAmount(value);
+    return typeof amount === 'bigint' ? formatAmount(amount) : null;
+  }
+  return typeof value === type ? (value as boolean | string) : null;
+}
+
 /** The value decides the type: whole numbers and decimal strings are numeric, other strings are text. Null: not acceptable. */
 export function readFeatureValue(value: unknown): Pick<Feature, 'featureValue' | 'featureType'> | null {
   if (typeof value === 'boolean') return { featureValue: value, featureType: 'boolean' };

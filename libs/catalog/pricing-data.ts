@@ -99,7 +99,8 @@ const isTierList: Check = (value, at) => {
     const faults = checkMembers(tier, `${at}/${index}`, TIER_MEMBERS, ['upTo', 'unit_cost_cents']);
     issues.push(...faults);
     const pointer = `${at}/${index}/upTo`;
-    if (!isObject(tier) || !('upTo' in tier) || faults.some((fault) => fault.pointer === pointer)) continue;
+    if (!isObject(tier) || tier['upTo'] === undefined || faults.some((fault) => fault.pointer === pointer))
+      continue;
     const last = index === tiers.length - 1;
     const upTo = parseAmount(tier['upTo']);
     if (typeof upTo !== 'bigint') {
@@ -145,10 +146,12 @@ const isComponents: Check = (value, at) => {
   if (issues.length > 0) return issues;
   const ids = new Set<unknown>();
   for (const [index, component] of (value as readonly unknown[]).entries()) {
-    issues.push(...checkComponent(component, `${at}/${index}`));
-    if (!isObject(component)) continue;
+    const faults = checkComponent(component, `${at}/${index}`);
+    issues.push(...faults);
+    const pointer = `${at}/${index}/id`;
+    if (!isObject(component) || faults.some((fault) => fault.pointer === pointer)) continue;
     if (ids.has(component['id']))
-      issues.push(issue(`${at}/${index}/id`, 'duplicate', 'Another component of this price has this id.'));
+      issues.push(issue(pointer, 'duplicate', 'Another component of this price has this id.'));
     ids.add(component['id']);
   }
   return issues;
@@ -157,6 +160,7 @@ const isComponents: Check = (value, at) => {
 function checkComponent(component: unknown, at: string): readonly Issue[] {
   if (!isObject(component)) return one(at, 'type', 'A component must be an object.');
   const type = COMPONENT_TYPES.find((known) => known === component['type']);
+  const has = (name: string): boolean => component[name] !== undefined;
   const checks = Object.fromEntries(Object.entries(MEMBERS).map(([name, { check }]) => [name, check]));
   const needed = Object.entries(MEMBERS).filter(([, { required = [] }]) =>
     type ? required.includes(type) : required === EVERY,
@@ -170,15 +174,15 @@ function checkComponent(component: unknown, at: string): readonly Issue[] {
     ),
   ];
   for (const [name, { required = [], optional = [] }] of Object.entries(MEMBERS))
-    if (type && name in component && !required.includes(type) && !optional.includes(type))
+    if (type && has(name) && !required.includes(type) && !optional.includes(type))
       issues.push(issue(`${at}/${name}`, 'not_applicable', `${name} does not go with type ${type}.`));
-  if (type === 'usage' && 'unit_cost_cents' in component === 'tiers' in component)
+  if (type === 'usage' && has('unit_cost_cents') === has('tiers'))
     issues.push(
-      'tiers' in component
+      has('tiers')
         ? issue(`${at}/tiers`, 'exclusive', 'Usage has one unit cost, or tiers.')
         : issue(`${at}/unit_cost_cents`, 'required', 'Usage needs unit_cost_cents, or tiers.'),
     );
-  if ('timezone' in component && !('recurrence_rule' in component))
+  if (has('timezone') && !has('recurrence_rule'))
     issues.push(issue(`${at}/timezone`, 'not_applicable', 'Only what recurs has a time zone.'));
   return issues;
 }
@@ -191,9 +195,10 @@ function checkMembers(
 ): readonly Issue[] {
   if (!isObject(value)) return one(at, 'type', `${nameOf(at)} must be an object.`);
   const issues = required
-    .filter((name) => !(name in value))
+    .filter((name) => value[name] === undefined)
     .map((name) => issue(`${at}/${name}`, 'required', `${name} is required.`));
   for (const [name, member] of Object.entries(value)) {
+    if (member === undefined) continue;
     const pointer = `${at}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
     issues.push(
       ...(Object.hasOwn(checks, name)
@@ -243,7 +248,7 @@ function canonicalComponent(given: Attributes, id: string): Attributes {
     unit_amount_cents: amount(given['unit_amount_cents'] ?? (perUnit ? given['amount_cents'] : undefined)),
     unit_cost_cents: amount(given['unit_cost_cents']),
     free_units: amount(given['free_units']),
-    tiers: isObject(tiers) && Array.isArray(tiers['tiers']) ? canonicalTiers(tiers as Attributes) : tiers,
+    tiers: isObject(tiers) && Array.isArray(tiers['tiers']) ? canonicalTiers(tiers) : tiers,
     bill_immediately: given['bill_immediately'] ?? (perUnit ? true : undefined),
   });
 }
@@ -252,7 +257,7 @@ const canonicalTiers = (given: Attributes): Json => ({
   ...withoutUnset(given),
   tiers: (given['tiers'] as readonly Json[]).map((tier) => {
     if (!isObject(tier)) return tier;
-    const { upTo, unit_cost_cents, flat_cents, ...rest } = tier as Attributes;
+    const { upTo, unit_cost_cents, flat_cents, ...rest } = tier;
     const open = upTo === null ? { upTo } : {};
     const amounts = {
       upTo: amount(upTo),

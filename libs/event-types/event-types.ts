@@ -97,6 +97,8 @@ const TYPES: {
     SeatRemoved: first,
     GrantsDriven: first,
   },
+  pricingTable: document('PricingTable'),
+  enrollmentRule: document('EnrollmentRule'),
   claim: { Claimed: first, Released: first },
   apiKey: { ApiKeyCreated: first, ApiKeyRevoked: first },
   installation: { InstallationStarted: first },

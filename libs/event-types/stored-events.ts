@@ -3,10 +3,12 @@ import type {
   CreditDefinition,
   Customer,
   DocumentEvent,
+  EnrollmentRule,
   Feature,
   Meter,
   Plan,
   Price,
+  PricingTable,
   Unit,
 } from '#libs/catalog';
 import type { CreditEvent } from '#libs/credits';
@@ -33,6 +35,10 @@ export interface StoredEvents {
   readonly creditDefinition: DocumentEvent<CreditDefinition, 'CreditDefinition'>;
   /** What a customer has agreed to, and how it goes on; one stream per subscription. */
   readonly subscription: SubscriptionEvent;
+  /** Plans side by side, as a public page shows them. */
+  readonly pricingTable: DocumentEvent<PricingTable, 'PricingTable'>;
+  /** Who is given a plan by an e-mail address. */
+  readonly enrollmentRule: DocumentEvent<EnrollmentRule, 'EnrollmentRule'>;
   /** Who owns a value that is unique in a tenant, such as a slug; one stream per value. */
   readonly claim: ClaimEvent;
   /** Who may call the API; one stream per key, of the tenant `system`. */

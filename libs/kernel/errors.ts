@@ -81,7 +81,11 @@ export const ERRORS = {
     title: 'This external id belongs to another customer',
     advice: 'Use another external id.',
   },
-  slug_taken: { status: 409, title: 'This slug belongs to another feature', advice: 'Use another slug.' },
+  slug_taken: {
+    status: 409,
+    title: 'This slug belongs to another feature, or pricing table',
+    advice: 'Use another slug; that of a deleted one stays taken.',
+  },
   event_name_taken: {
     status: 409,
     title: 'Another meter counts this event',
@@ -280,6 +284,8 @@ export const ISSUES = {
   billing_visible_required: 'Monetary credits must have `billingVisible: true`.',
   renewal_ambiguous: 'A definition renews by rule or on billing, not both.',
   unit_mismatch: 'A definition cannot move to another unit.',
+  plan_not_in_table: 'The plan is not in the pricing table.',
+  plan_is_trial: 'The plan is a trial.',
   price_not_of_plan: 'The price belongs to another plan.',
   price_has_no_usage: 'The price has no usage component.',
   component_not_of_price: 'The component belongs to another price.',

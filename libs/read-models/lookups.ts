@@ -27,6 +27,12 @@ export interface Lookups {
   locateConsumption(tenant: string, consumptionId: string): Promise<Place | null>;
   /** The RenewalBegun of a series. */
   locateSeries(tenant: string, seriesId: string): Promise<Place | null>;
+  /** Ids of the prices made for a version of a plan, oldest first. */
+  pricesOfPlan(tenant: string, planId: string): Promise<readonly string[]>;
+  /** Ids of the versions of a plan, oldest first. */
+  versionsOfPlan(tenant: string, stablePlanId: string): Promise<readonly string[]>;
+  /** Ids of the credit definitions that name any version of a plan, oldest first. */
+  definitionsOfPlan(tenant: string, stablePlanId: string): Promise<readonly string[]>;
   /** A customer's consumptions of a meter of which something can still be taken back, `limit` at most, the newest first. */
   drawnByMeter(
     tenant: string,
@@ -68,7 +74,22 @@ export function createLookups(
     return found && { customerId: found.customerId, revision: Number(found.revision) };
   };
 
+  /** Ids of objects of the catalogue, oldest first; `where` speaks of the row `c`. */
+  const idsOf = (kind: string, where: string) => async (tenant: string, id: string) => {
+    await atTheEnd('catalog');
+    const text = `select c.id from ${LIVE}.catalog c where c.tenant = $1 and c.kind = '${kind}' and ${where}
+      order by c.created_position`;
+    return (await rowsOf<{ id: string }>(text, [tenant, id], `catalog.${kind}`)).map((row) => row.id);
+  };
+
   return {
+    pricesOfPlan: idsOf('price', 'c.plan_id = $2'),
+    versionsOfPlan: idsOf('plan', 'c.stable_plan_id = $2'),
+    definitionsOfPlan: idsOf(
+      'creditDefinition',
+      `c.plan_id in (select p.id from ${LIVE}.catalog p
+        where p.tenant = $1 and p.kind = 'plan' and p.stable_plan_id = $2)`,
+    ),
     locateGrant: (tenant, grantId) =>
       locate<{ customerId: string }>(
         'grants',

@@ -5,6 +5,7 @@ import { MIGRATE_LOCK } from './locks.js';
 import { ReadModels1760000000000 } from './migrations/1760000000000-read-models.js';
 import { Schedules1770000000000 } from './migrations/1770000000000-schedules.js';
 import { HoldsAndRenewals1780000000000 } from './migrations/1780000000000-holds-and-renewals.js';
+import { VersionsAndOrganizations1790000000000 } from './migrations/1790000000000-versions-and-organizations.js';
 import { Subscriptions1800000000000 } from './migrations/1800000000000-subscriptions.js';
 import { LIVE } from './table.js';
 
@@ -12,6 +13,7 @@ const MIGRATIONS = [
   ReadModels1760000000000,
   Schedules1770000000000,
   HoldsAndRenewals1780000000000,
+  VersionsAndOrganizations1790000000000,
   Subscriptions1800000000000,
 ];
 

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { bootstrapOf, makeKeys, startServer } from '../support/server.js';
 import type { Answer, Client, Payload } from '../support/client.js';
 import { CREDIT_ROUTES } from './bad-credit-routes.js';
+import { PLAN_ROUTES } from './bad-plan-routes.js';
 import { CATALOG_ROUTES, prepare, type Route } from './bad-routes.js';
 import { prepareSubscriptions, SUBSCRIPTION_ROUTES } from './bad-subscription-routes.js';
 import {
@@ -112,13 +113,16 @@ async function inChunks<T, R>(
 }
 
 describe('every field of every body', () => {
-  const counted = Object.entries({ ...CATALOG_ROUTES, ...CREDIT_ROUTES, ...SUBSCRIPTION_ROUTES }).map(
-    ([name, route]) => ({
-      name,
-      route,
-      cases: casesOf(route),
-    }),
-  );
+  const counted = Object.entries({
+    ...CATALOG_ROUTES,
+    ...PLAN_ROUTES,
+    ...CREDIT_ROUTES,
+    ...SUBSCRIPTION_ROUTES,
+  }).map(([name, route]) => ({
+    name,
+    route,
+    cases: casesOf(route),
+  }));
 
   test.each(counted.map(({ name, route, cases }) => [name, cases.length, route, cases] as const))(
     '%s: %i bad bodies',

@@ -44,6 +44,8 @@ const RENEWING = golden('catalogue.renewals.json');
 const SEATS = golden('catalogue.seats.json');
 /** A subscription's whole life. */
 const SUBSCRIPTION = golden('subscription.v1.json');
+/** Versions of plans, prices with tiers, members of organisations, pricing tables and enrolment rules. */
+const PLANS = golden('catalogue.plans-and-organizations.json');
 const INSTALLATION = golden('installation.v1.json');
 const ALL = [
   ...ACCOUNT_V1,
@@ -54,6 +56,7 @@ const ALL = [
   ...RENEWING,
   ...SEATS,
   ...SUBSCRIPTION,
+  ...PLANS,
   ...INSTALLATION,
 ];
 

@@ -1,6 +1,12 @@
 import { beforeEach } from '@jest/globals';
 import { createStreamWriter, type CommandContext } from '#libs/commands';
-import { createCatalogReader, type CatalogPorts, type CatalogReader } from '#libs/commands/catalog';
+import {
+  createCatalogReader,
+  type CatalogIndex,
+  type CatalogPorts,
+  type CatalogReader,
+} from '#libs/commands/catalog';
+import { versionOf, type Document, type Plan } from '#libs/catalog';
 import type { EventStore } from '#libs/event-store';
 import { createMemoryEventStore } from '#libs/event-store/memory';
 import { Problem } from '#libs/kernel';
@@ -25,7 +31,11 @@ export function catalogWorld(): CatalogWorld {
     let made = 0;
     return {
       writer,
-      reader: createCatalogReader({ writer, monotonic: () => world.monotonic }),
+      reader: createCatalogReader({
+        writer,
+        index: catalogIndexOf(world.eventStore),
+        monotonic: () => world.monotonic,
+      }),
       newId: (prefix) => `${prefix}_${++made}`,
     };
   };
@@ -37,6 +47,33 @@ export function catalogWorld(): CatalogWorld {
     world.reader = world.ports.reader;
   });
   return world;
+}
+
+/** What the catalogue's index says, found in the log itself. */
+export function catalogIndexOf(eventStore: EventStore): CatalogIndex {
+  const created = async (category: string, tenantName: string): Promise<readonly Created[]> =>
+    (await eventStore.readAll(null, 1e6)).events
+      .filter(({ stream }) => stream.startsWith(`${category}-${tenantName}_`))
+      .flatMap(({ data }) => ('attributes' in data ? [data as unknown as Created] : []));
+  const versions = async (tenantName: string, stablePlanId: string): Promise<readonly string[]> =>
+    (await created('plan', tenantName))
+      .filter((plan) => versionOf(plan as unknown as Document<Plan>).stablePlanId === stablePlanId)
+      .map(({ id }) => id);
+  const idsOf = async (category: string, tenantName: string, planIds: readonly string[]) =>
+    (await created(category, tenantName))
+      .filter(({ attributes }) => planIds.includes(attributes.planId ?? ''))
+      .map(({ id }) => id);
+  return {
+    versionsOfPlan: versions,
+    pricesOfPlan: (tenantName, planId) => idsOf('price', tenantName, [planId]),
+    definitionsOfPlan: async (tenantName, stablePlanId) =>
+      idsOf('creditDefinition', tenantName, await versions(tenantName, stablePlanId)),
+  };
+}
+
+interface Created {
+  readonly id: string;
+  readonly attributes: { readonly planId?: string };
 }
 
 export const context = (idempotencyKey?: string): CommandContext => ({

@@ -7,7 +7,7 @@ import { answerRead, answerWrite } from '../http/idempotency.js';
 import type { WriteOutcome } from '../http/idempotency.js';
 import { answerPage, minPositionOf, pageOf } from '../http/pagination.js';
 import type { ListQuery, ReadQuery } from '../http/pagination.js';
-import type { CatalogCategory, CatalogQueries } from './catalog-queries.js';
+import type { CatalogCategory, CatalogFilters, CatalogQueries } from './catalog-queries.js';
 import type { FastifyReply } from 'fastify';
 
 /** The answer of a write: the flat document, with status and headers. */
@@ -42,7 +42,7 @@ export async function answerList(
   { tenant, request, reply }: ReadCall,
   kind: CatalogCategory,
   query: ListQuery,
-  filters: { readonly [member: string]: string | undefined } = {},
+  filters: CatalogFilters = {},
 ): Promise<{ data: readonly Attributes[]; nextCursor: string | null }> {
   const page = { ...pageOf(query), minPosition: minPositionOf(request, query) };
   const { data, nextCursor, position } = await queries.list(tenant, kind, filters, page);
@@ -58,4 +58,6 @@ const NAMES: Record<CatalogCategory, string> = {
   price: 'price',
   customer: 'customer',
   creditDefinition: 'credit definition',
+  pricingTable: 'pricing table',
+  enrollmentRule: 'enrolment rule',
 };

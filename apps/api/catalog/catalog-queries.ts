@@ -2,7 +2,18 @@ import type { Attributes } from '#libs/catalog';
 
 /** Category of a catalogue object, as in its stream's name. */
 export type CatalogCategory =
-  'unit' | 'meter' | 'feature' | 'plan' | 'price' | 'customer' | 'creditDefinition';
+  | 'unit'
+  | 'meter'
+  | 'feature'
+  | 'plan'
+  | 'price'
+  | 'customer'
+  | 'creditDefinition'
+  | 'pricingTable'
+  | 'enrollmentRule';
+
+/** What a list is asked by: each a text, or several of which one must fit; undefined admits every row. */
+export type CatalogFilters = { readonly [filter: string]: string | readonly string[] | undefined };
 
 export interface CatalogPage {
   /** As they are answered: flat, see `presentDocument`. */
@@ -28,11 +39,11 @@ export interface CatalogQueries {
     options?: CatalogQueryOptions,
   ): Promise<{ readonly data: Attributes; readonly position: bigint } | null>;
 
-  /** Rows whose members equal the filters; a filter that is undefined admits every row. */
+  /** Rows that every filter admits. */
   list(
     tenant: string,
     kind: CatalogCategory,
-    filters: { readonly [member: string]: string | undefined },
+    filters: CatalogFilters,
     page: { readonly limit: number; readonly cursor: string | null } & CatalogQueryOptions,
   ): Promise<CatalogPage>;
 }

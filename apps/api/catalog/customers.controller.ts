@@ -8,13 +8,14 @@ import type { CatalogPorts, CatalogReader } from '#libs/commands/catalog';
 import { Read, Write } from '../http/caller.js';
 import type { ReadCall, WriteCall } from '../http/caller.js';
 import { ApiIdempotencyKey } from '../http/idempotency.js';
-import { ListQuery, NoQuery } from '../http/pagination.js';
+import { NoQuery } from '../http/pagination.js';
 import { answerDocument, answerList, answerOne } from './catalog-answers.js';
 import { CATALOG_QUERIES } from './catalog-queries.js';
 import type { CatalogQueries } from './catalog-queries.js';
 import {
   CustomerAnswer,
   CustomerBody,
+  CustomerListQuery,
   CustomerReadQuery,
   CustomerUpdateBody,
   CustomerWriteQuery,
@@ -42,10 +43,12 @@ export class CustomersController {
   }
 
   @Get()
-  @ApiOperation({ summary: 'List customers' })
+  @ApiOperation({ summary: 'List customers', description: 'Members of organisations only when asked for.' })
   @ApiOkResponse({ type: [CustomerAnswer] })
-  list(@Read() call: ReadCall, @Query() query: ListQuery) {
-    return answerList(this.queries, call, 'customer', query);
+  list(@Read() call: ReadCall, @Query() query: CustomerListQuery) {
+    const { includeMembers, customerOrganizationId, email, externalCustomerId } = query;
+    const filters = { includeMembers, customerOrganizationId, email, externalCustomerId };
+    return answerList(this.queries, call, 'customer', query, filters);
   }
 
   @Get(':id')

@@ -1,64 +1,40 @@
 import { Body, Controller, Get, Inject, Param, Post, Query } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { featureKind, planKind, priceKind } from '#libs/catalog';
-import { CATALOG_PORTS, CreateFeature, CreatePlan, CreatePrice } from '#libs/commands/catalog';
-import type { CatalogPorts } from '#libs/commands/catalog';
+import { planKind, priceKind } from '#libs/catalog';
+import { CreatePlan, CreatePrice, UpdatePlan } from '#libs/commands/catalog';
+import { Problem } from '#libs/kernel';
 import { Read, Write } from '../http/caller.js';
 import type { ReadCall, WriteCall } from '../http/caller.js';
-import { ApiIdempotencyKey } from '../http/idempotency.js';
-import { ListQuery, NoQuery, ReadQuery } from '../http/pagination.js';
+import { answerRead, ApiIdempotencyKey } from '../http/idempotency.js';
+import { answerPage, minPositionOf, NoQuery, pageOf, ReadQuery } from '../http/pagination.js';
 import { answerDocument, answerList, answerOne } from './catalog-answers.js';
 import { CATALOG_QUERIES } from './catalog-queries.js';
 import type { CatalogQueries } from './catalog-queries.js';
+import { allOf, answerPlans, type PlanIncludes, type PlanRow } from './plan-answers.js';
 import {
-  FeatureAnswer,
-  FeatureBody,
   PlanAnswer,
   PlanBody,
-  PriceAnswer,
-  PriceBody,
-  PriceListQuery,
+  PlanListQuery,
+  PlanReadQuery,
+  PlanUpdateBody,
+  PlanWriteQuery,
 } from './plans.dto.js';
+import { PriceAnswer, PriceBody, PriceListQuery } from './prices.dto.js';
 
-@ApiTags('Catalogue')
-@Controller('v1/features')
-export class FeaturesController {
-  constructor(
-    private readonly commands: CommandBus,
-    @Inject(CATALOG_QUERIES) private readonly queries: CatalogQueries,
-    @Inject(CATALOG_PORTS) private readonly ports: CatalogPorts,
-  ) {}
+const CHANGE = {
+  summary: 'Change a plan, or make a new version of it',
+  description:
+    'Members that are left out stay. Name, description and what is only shown change in place (200). Other features, ' +
+    'prices or trial make version n + 1 of the same plan (201); subscriptions stay on their version.',
+};
 
-  @Post()
-  @ApiOperation({ summary: 'Create a feature' })
-  @ApiCreatedResponse({ type: FeatureAnswer })
-  @ApiIdempotencyKey()
-  async create(@Write() { context, reply }: WriteCall, @Query() _: NoQuery, @Body() body: FeatureBody) {
-    return answerDocument(
-      reply,
-      featureKind,
-      await this.commands.execute(new CreateFeature(context, { ...body })),
-    );
-  }
-
-  @Get()
-  @ApiOperation({ summary: 'List features' })
-  @ApiOkResponse({ type: [FeatureAnswer] })
-  list(@Read() call: ReadCall, @Query() query: ListQuery) {
-    return answerList(this.queries, call, 'feature', query);
-  }
-
-  @Get(':id')
-  @ApiOperation({ summary: 'Read a feature by its id or slug' })
-  @ApiOkResponse({ type: FeatureAnswer })
-  async get(@Read() call: ReadCall, @Query() query: ReadQuery, @Param('id') idOrSlug: string) {
-    const { reader } = this.ports;
-    const byId = await reader.feature(call.tenant, idOrSlug);
-    const id = (byId ?? (await reader.featureBySlug(call.tenant, idOrSlug)))?.id ?? idOrSlug;
-    return answerOne(this.queries, call, { kind: 'feature', id, query });
-  }
-}
+type Includes = Pick<PlanReadQuery, 'includeFeatures' | 'includePrices' | 'includeTrials'>;
+const includesOf = ({ includeFeatures, includePrices, includeTrials }: Includes): PlanIncludes => ({
+  features: includeFeatures === 'true',
+  prices: includePrices === 'true',
+  trials: includeTrials === 'true',
+});
 
 @ApiTags('Catalogue')
 @Controller('v1/plans')
@@ -77,17 +53,62 @@ export class PlansController {
   }
 
   @Get()
-  @ApiOperation({ summary: 'List plans' })
+  @ApiOperation({
+    summary: 'List plans',
+    description: 'The newest version of each, unless allVersions=true.',
+  })
   @ApiOkResponse({ type: [PlanAnswer] })
-  list(@Read() call: ReadCall, @Query() query: ListQuery) {
-    return answerList(this.queries, call, 'plan', query);
+  async list(@Read() { tenant, request, reply }: ReadCall, @Query() query: PlanListQuery) {
+    const page = { ...pageOf(query), minPosition: minPositionOf(request, query) };
+    const newest = query.allVersions === 'true' ? undefined : 'true';
+    const { data, nextCursor, position } = await this.queries.list(tenant, 'plan', { newest }, page);
+    answerRead(reply, position);
+    const plans = await answerPlans(this.queries, tenant, data as readonly PlanRow[], includesOf(query));
+    return answerPage(plans, nextCursor);
   }
 
   @Get(':id')
-  @ApiOperation({ summary: 'Read a plan' })
+  @ApiOperation({ summary: 'Read a version of a plan, or its newest' })
   @ApiOkResponse({ type: PlanAnswer })
-  get(@Read() call: ReadCall, @Query() query: ReadQuery, @Param('id') id: string) {
-    return answerOne(this.queries, call, { kind: 'plan', id, query });
+  async get(@Read() call: ReadCall, @Query() query: PlanReadQuery, @Param('id') id: string) {
+    const plan = await this.find(call, query, id, query.isStableId === 'true');
+    return (await answerPlans(this.queries, call.tenant, [plan], includesOf(query)))[0];
+  }
+
+  @Get(':id/versions')
+  @ApiOperation({ summary: 'List the versions of a plan, the first one first' })
+  @ApiOkResponse({ type: [PlanAnswer] })
+  async versions(@Read() call: ReadCall, @Query() query: PlanReadQuery, @Param('id') id: string) {
+    const { stablePlanId } = await this.find(call, query, id, query.isStableId === 'true');
+    const versions = await allOf<PlanRow>(this.queries, call.tenant, 'plan', { stablePlanId });
+    return answerPage(await answerPlans(this.queries, call.tenant, versions, includesOf(query)), null);
+  }
+
+  @Post(':id')
+  @ApiOperation(CHANGE)
+  @ApiOkResponse({ type: PlanAnswer, description: 'Changed in place' })
+  @ApiCreatedResponse({ type: PlanAnswer, description: 'A version was made' })
+  @ApiIdempotencyKey()
+  async update(
+    @Write() { context, reply }: WriteCall,
+    @Query() { isStableId }: PlanWriteQuery,
+    @Param('id') id: string,
+    @Body() body: PlanUpdateBody,
+  ) {
+    const command = new UpdatePlan(context, { id, isStableId: isStableId === 'true' }, { ...body });
+    return answerDocument(reply, planKind, await this.commands.execute(command));
+  }
+
+  /** @throws Problem `not_found` */
+  private async find(call: ReadCall, query: ReadQuery, id: string, isStableId: boolean): Promise<PlanRow> {
+    const { tenant, request, reply } = call;
+    if (!isStableId) return (await answerOne(this.queries, call, { kind: 'plan', id, query })) as PlanRow;
+    const page = { limit: 1, cursor: null, minPosition: minPositionOf(request, query) };
+    const filters = { stablePlanId: id, newest: 'true' };
+    const { data, position } = await this.queries.list(tenant, 'plan', filters, page);
+    if (!data[0]) throw new Problem('not_found', `No plan ${JSON.stringify(id)} exists.`);
+    answerRead(reply, position);
+    return data[0] as PlanRow;
   }
 }
 
@@ -100,7 +121,10 @@ export class PricesController {
   ) {}
 
   @Post()
-  @ApiOperation({ summary: 'Create a price of a plan' })
+  @ApiOperation({
+    summary: 'Create a price of a version of a plan',
+    description: 'The latest of each currency counts.',
+  })
   @ApiCreatedResponse({ type: PriceAnswer })
   @ApiIdempotencyKey()
   async create(@Write() { context, reply }: WriteCall, @Query() _: NoQuery, @Body() body: PriceBody) {
@@ -115,7 +139,8 @@ export class PricesController {
   @ApiOperation({ summary: 'List prices' })
   @ApiOkResponse({ type: [PriceAnswer] })
   list(@Read() call: ReadCall, @Query() query: PriceListQuery) {
-    return answerList(this.queries, call, 'price', query, { planId: query.planId });
+    const { planId, currency } = query;
+    return answerList(this.queries, call, 'price', query, { planId, currency });
   }
 
   @Get(':id')

@@ -4,10 +4,12 @@ import {
   creditDefinitionKind,
   customerKind,
   documentDecider,
+  enrollmentRuleKind,
   featureKind,
   meterKind,
   planKind,
   priceKind,
+  pricingTableKind,
   unitKind,
 } from '#libs/catalog';
 import type {
@@ -48,6 +50,8 @@ export const plans = catalogKind(planKind);
 export const prices = catalogKind(priceKind);
 export const customers = catalogKind(customerKind);
 export const creditDefinitions = catalogKind(creditDefinitionKind);
+export const pricingTables = catalogKind(pricingTableKind);
+export const enrollmentRules = catalogKind(enrollmentRuleKind);
 
 export const claims: StreamKind<ClaimState, ClaimCommand, ClaimEvent> = {
   category: CLAIM,

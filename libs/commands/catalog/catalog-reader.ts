@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { claimId, currencyUnit } from '#libs/catalog';
+import { claimId, currencyUnit, latestPrices, versionOf } from '#libs/catalog';
 import type {
   Attributes,
   ClaimedThing,
@@ -51,6 +51,14 @@ export interface CatalogReader {
   definition(tenant: string, id: string): Lookup<Document<CreditDefinition>>;
   customer(tenant: string, id: string): Lookup<Document<Customer>>;
   customerByExternalId(tenant: string, externalId: string): Lookup<Document<Customer>>;
+  /** The newest version of a plan. */
+  newestPlan(tenant: string, stablePlanId: string): Promise<Document<Plan> | null>;
+  /** The prices that count for a version of a plan: in each currency the latest of its own, else the one it goes on using. */
+  pricesOf(tenant: string, plan: Document<Plan>): Promise<readonly Document<Price>[]>;
+  /** The one of them in a currency. */
+  priceOf(tenant: string, plan: Document<Plan>, currency: string): Promise<Document<Price> | null>;
+  /** Active credit definitions of scope plan that name any version of this plan, oldest first. */
+  definitionsOf(tenant: string, plan: Document<Plan>): Promise<readonly Document<CreditDefinition>[]>;
   /** Takes in what this process has just written, so that its next lookup sees it. */
   remember<State, Command, Event extends DomainEvent>(
     kind: StreamKind<State, Command, Event>,
@@ -59,6 +67,19 @@ export interface CatalogReader {
     state: State,
     revision: number,
   ): void;
+}
+
+/**
+ * What only an index can tell: ids in the order of creation, as of the end of the log. Each throws Problem
+ * `read_model_behind` when that cannot be said in time.
+ */
+export interface CatalogIndex {
+  /** Prices made for a version of a plan. */
+  pricesOfPlan(tenant: string, planId: string): Promise<readonly string[]>;
+  /** Versions of a plan. */
+  versionsOfPlan(tenant: string, stablePlanId: string): Promise<readonly string[]>;
+  /** Credit definitions that name any version of a plan. */
+  definitionsOfPlan(tenant: string, stablePlanId: string): Promise<readonly string[]>;
 }
 
 /** Milliseconds that an answer may be behind another process. */
@@ -75,6 +96,7 @@ interface Known {
 
 export interface CatalogReaderOptions {
   readonly writer: StreamWriter;
+  readonly index: CatalogIndex;
   /** Milliseconds that only ever grow, from any start. */
   readonly monotonic: () => number;
   /** Customers (and their external ids) kept in memory. */
@@ -84,7 +106,7 @@ export interface CatalogReaderOptions {
 }
 
 export function createCatalogReader(options: CatalogReaderOptions): CatalogReader {
-  const { writer, monotonic, maxCustomers = 200_000, maxOthers = 50_000 } = options;
+  const { writer, index, monotonic, maxCustomers = 200_000, maxOthers = 50_000 } = options;
   const customerCache = new LRUCache<string, Known>({ max: maxCustomers });
   const otherCache = new LRUCache<string, Known>({ max: maxOthers });
   const loading = new Map<string, Promise<unknown>>();
@@ -149,6 +171,8 @@ export function createCatalogReader(options: CatalogReaderOptions): CatalogReade
   const feature = document(features);
   const price = document(prices);
   const customer = document(customers);
+  const plan = document(plans);
+  const definition = document(creditDefinitions);
   const storedUnit = document(units);
 
   /** The owner of a claimed value, if it really holds it. */
@@ -163,13 +187,21 @@ export function createCatalogReader(options: CatalogReaderOptions): CatalogReade
     );
   }
 
+  async function pricesOf(tenant: string, version: Document<Plan>): Promise<readonly Document<Price>[]> {
+    const own = await index.pricesOfPlan(tenant, version.id);
+    // what a version goes on using is older than anything made for it
+    return latestPrices(
+      await all([...(version.attributes.priceIds ?? []), ...own], (id) => price(tenant, id)),
+    );
+  }
+
   return {
     meter,
     feature,
     price,
     customer,
-    plan: document(plans),
-    definition: document(creditDefinitions),
+    plan,
+    definition,
     unit: (tenant, code) => currencyUnit(code) ?? storedUnit(tenant, code),
     meterByEventName: (tenant, eventName) =>
       owner('eventName', tenant, eventName, (id) =>
@@ -192,6 +224,21 @@ export function createCatalogReader(options: CatalogReaderOptions): CatalogReade
           found?.attributes.externalCustomerId === externalId ? found : null,
         ),
       ),
+    newestPlan: async (tenant, stablePlanId) => {
+      const versions = await all(await index.versionsOfPlan(tenant, stablePlanId), (id) => plan(tenant, id));
+      return versions.toSorted((a, b) => versionOf(b).versionNumber - versionOf(a).versionNumber)[0] ?? null;
+    },
+    pricesOf,
+    priceOf: async (tenant, version, currency) =>
+      (await pricesOf(tenant, version)).find(({ attributes }) => attributes.currency === currency) ?? null,
+    definitionsOf: async (tenant, version) => {
+      const ids = await index.definitionsOfPlan(tenant, versionOf(version).stablePlanId);
+      const found = await all(ids, (id) => definition(tenant, id));
+      return found.filter(
+        ({ attributes, archivedAt }) =>
+          attributes.scope === 'plan' && attributes.isActive && archivedAt === null,
+      );
+    },
     remember: (kind, tenant, id, state, revision) =>
       keep(kind.category, tenant, id, { state, revision, readAt: monotonic() }),
   };
@@ -200,3 +247,7 @@ export function createCatalogReader(options: CatalogReaderOptions): CatalogReade
 /** Goes on at once with what is known, and later with what is not. */
 const follow = <A, B>(value: A | Promise<A>, next: (value: A) => B | Promise<B>): B | Promise<B> =>
   value instanceof Promise ? value.then(next) : next(value);
+
+/** Those that exist, in the order of their ids. */
+const all = async <T>(ids: readonly string[], find: (id: string) => Lookup<T>): Promise<readonly T[]> =>
+  (await Promise.all(ids.map(async (id) => find(id)))).filter((found) => found !== null);

@@ -5,12 +5,14 @@ import type { Feature, Meter, Plan, Price, Unit } from '#libs/catalog';
 import type { CommandContext } from '../stream-kind.js';
 import { CATALOG_PORTS } from './catalog-writer.js';
 import type { CatalogPorts, DocumentWritten } from './catalog-writer.js';
-import { createFeature } from './features.js';
-import type { FeatureInput } from './features.js';
+import { archiveFeature, createFeature, updateFeature } from './features.js';
+import type { FeatureChanges, FeatureInput } from './features.js';
 import { archiveMeter, createMeter, updateMeter } from './meters.js';
 import type { MeterChanges, MeterInput } from './meters.js';
-import { createPlan, createPrice } from './prices.js';
-import type { PlanInput, PriceInput } from './prices.js';
+import { createPlan, updatePlan } from './plans.js';
+import type { PlanChanges, PlanInput } from './plans.js';
+import { createPrice } from './prices.js';
+import type { PriceInput } from './prices.js';
 import { createUnit } from './units.js';
 import type { UnitInput } from './units.js';
 
@@ -60,10 +62,40 @@ export class CreateFeature extends Command<DocumentWritten<Feature>> {
   }
 }
 
+export class UpdateFeature extends Command<DocumentWritten<Feature>> {
+  constructor(
+    readonly context: CommandContext,
+    readonly id: string,
+    readonly input: FeatureChanges,
+  ) {
+    super();
+  }
+}
+
+export class ArchiveFeature extends Command<DocumentWritten<Feature>> {
+  constructor(
+    readonly context: CommandContext,
+    readonly id: string,
+  ) {
+    super();
+  }
+}
+
 export class CreatePlan extends Command<DocumentWritten<Plan>> {
   constructor(
     readonly context: CommandContext,
     readonly input: PlanInput,
+  ) {
+    super();
+  }
+}
+
+/** `created` in its answer says that a version was made. */
+export class UpdatePlan extends Command<DocumentWritten<Plan>> {
+  constructor(
+    readonly context: CommandContext,
+    readonly plan: { readonly id: string; readonly isStableId: boolean },
+    readonly input: PlanChanges,
   ) {
     super();
   }
@@ -113,11 +145,32 @@ export class CreateFeatureHandler implements ICommandHandler<CreateFeature> {
   execute = ({ context, input }: CreateFeature) => createFeature(this.ports, context, input);
 }
 
+@CommandHandler(UpdateFeature)
+export class UpdateFeatureHandler implements ICommandHandler<UpdateFeature> {
+  constructor(@Inject(CATALOG_PORTS) private readonly ports: CatalogPorts) {}
+
+  execute = ({ context, id, input }: UpdateFeature) => updateFeature(this.ports, context, id, input);
+}
+
+@CommandHandler(ArchiveFeature)
+export class ArchiveFeatureHandler implements ICommandHandler<ArchiveFeature> {
+  constructor(@Inject(CATALOG_PORTS) private readonly ports: CatalogPorts) {}
+
+  execute = ({ context, id }: ArchiveFeature) => archiveFeature(this.ports, context, id);
+}
+
 @CommandHandler(CreatePlan)
 export class CreatePlanHandler implements ICommandHandler<CreatePlan> {
   constructor(@Inject(CATALOG_PORTS) private readonly ports: CatalogPorts) {}
 
   execute = ({ context, input }: CreatePlan) => createPlan(this.ports, context, input);
+}
+
+@CommandHandler(UpdatePlan)
+export class UpdatePlanHandler implements ICommandHandler<UpdatePlan> {
+  constructor(@Inject(CATALOG_PORTS) private readonly ports: CatalogPorts) {}
+
+  execute = ({ context, plan, input }: UpdatePlan) => updatePlan(this.ports, context, plan, input);
 }
 
 @CommandHandler(CreatePrice)
@@ -133,6 +186,9 @@ export const productHandlers = [
   UpdateMeterHandler,
   ArchiveMeterHandler,
   CreateFeatureHandler,
+  UpdateFeatureHandler,
+  ArchiveFeatureHandler,
   CreatePlanHandler,
+  UpdatePlanHandler,
   CreatePriceHandler,
 ];

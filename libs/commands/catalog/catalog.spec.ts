@@ -2,7 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import { MAX_AGE } from './catalog-reader.js';
 import { createFeature } from './features.js';
 import { archiveMeter, createMeter, updateMeter } from './meters.js';
-import { createPlan, createPrice } from './prices.js';
+import { createPlan } from './plans.js';
+import { createPrice } from './prices.js';
 import { createUnit } from './units.js';
 import { asked, catalogWorld, issuesOf, problemOf, tenant } from '../../../test/support/catalog-world.js';
 

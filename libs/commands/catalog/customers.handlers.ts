@@ -1,24 +1,26 @@
 import { Inject } from '@nestjs/common';
 import { Command, CommandHandler } from '@nestjs/cqrs';
 import type { ICommandHandler } from '@nestjs/cqrs';
-import { applyChanges, type Changes, type Customer, type Metadata } from '#libs/catalog';
+import { applyChanges, type Changes, type Customer } from '#libs/catalog';
+import { issue, type Issue } from '#libs/kernel';
 import { chooseId } from '../ids.js';
 import type { CommandContext } from '../stream-kind.js';
 import { customers } from './catalog-kinds.js';
-import { CATALOG_PORTS, claim, createDocument, release, updateDocument } from './catalog-writer.js';
+import {
+  canonicalAmount,
+  CATALOG_PORTS,
+  claim,
+  createDocument,
+  release,
+  unknownReference,
+  updateDocument,
+} from './catalog-writer.js';
 import type { CatalogPorts, DocumentWritten } from './catalog-writer.js';
 
 /** Members as the caller sends them; null counts as left out. */
-export type CustomerInput = {
+export type CustomerInput = Omit<Customer, 'taxRate'> & {
   readonly id?: string | undefined;
-  readonly externalCustomerId?: string | undefined;
-  readonly name: string;
-  readonly email?: string | undefined;
-  readonly businessName?: string | undefined;
-  readonly taxId?: string | undefined;
-  readonly timezone?: string | undefined;
-  readonly preferredCurrency?: string | undefined;
-  readonly metadata?: Metadata | undefined;
+  readonly taxRate?: string | number | undefined;
 };
 
 /** Members to change; null unsets. */
@@ -50,7 +52,8 @@ export async function createCustomer(
   input: CustomerInput,
 ): Promise<DocumentWritten<Customer>> {
   const operation = 'customers.create';
-  const { id: given, ...attributes } = input;
+  const { id: given, ...members } = input;
+  const attributes = { ...members, ...canonicalRate(input) } as Customer;
   const id = chooseId(ports.newId, 'cus', {
     given: given ?? undefined,
     tenant: context.tenant,
@@ -61,7 +64,28 @@ export async function createCustomer(
   const prepare = async (): Promise<void> => {
     if (externalId !== undefined) await claimExternalId(ports, context, externalId, id);
   };
-  return createDocument(ports, customers, { context, operation, id, input, attributes, prepare });
+  const issues = await checkOrganization(ports, context, id, attributes);
+  return createDocument(ports, customers, { context, operation, id, input, attributes, issues, prepare });
+}
+
+const canonicalRate = ({ taxRate }: CustomerChanges): Changes<Customer> =>
+  taxRate == null ? {} : { taxRate: canonicalAmount(taxRate) };
+
+/** An organisation is another customer, and no member itself. */
+async function checkOrganization(
+  { reader }: CatalogPorts,
+  { tenant }: CommandContext,
+  id: string,
+  { customerOrganizationId: organizationId }: Changes<Customer>,
+): Promise<readonly Issue[]> {
+  if (organizationId == null) return [];
+  const pointer = '/customerOrganizationId';
+  const organization = await reader.customer(tenant, organizationId);
+  if (!organization || organization.archivedAt !== null)
+    return [unknownReference(pointer, 'customer', organizationId)];
+  return organization.attributes.orgRole === 'member' || organization.id === id
+    ? [issue(pointer, 'not_allowed', 'An organisation is another customer, and no member itself.')]
+    : [];
 }
 
 /** Claims a new external id before the change and gives the old one back after it. */
@@ -72,8 +96,10 @@ export async function updateCustomer(
   input: CustomerChanges,
 ): Promise<DocumentWritten<Customer>> {
   const operation = 'customers.update';
+  const changes = { ...input, ...canonicalRate(input) } as Changes<Customer>;
+  const issues = await checkOrganization(ports, context, id, changes);
   const write = (): Promise<DocumentWritten<Customer>> =>
-    updateDocument(ports, customers, { context, operation, id, input, changes: input });
+    updateDocument(ports, customers, { context, operation, id, input, changes, issues });
   if (input.externalCustomerId === undefined) return write();
 
   const before = await currentAttributes(ports, context, id);
@@ -81,7 +107,8 @@ export async function updateCustomer(
   if (
     input.externalCustomerId !== null &&
     before &&
-    customers.document.check(applyChanges(before, input)).length === 0
+    issues.length === 0 &&
+    customers.document.check(applyChanges(before, changes)).length === 0
   )
     await claimExternalId(ports, context, input.externalCustomerId, id);
   const written = await write();

@@ -1,4 +1,4 @@
-import { draws, usageComponents } from '#libs/catalog';
+import { draws, usageComponents, versionOf } from '#libs/catalog';
 import type { CreditDefinition, Document, Feature, Meter, Price, PriceComponent, Unit } from '#libs/catalog';
 import { parseAmount } from '#libs/kernel';
 import type { Issue } from '#libs/kernel';
@@ -27,11 +27,13 @@ export async function resolveLinks(
 ): Promise<ResolvedLinks> {
   const issues: Issue[] = [];
   const { planId, applicationType, currency } = given;
-  if (planId !== undefined && !(await reader.plan(tenant, planId)))
-    issues.push(unknownReference('/planId', 'plan', planId));
+  const plan = planId === undefined ? null : await reader.plan(tenant, planId);
+  if (planId !== undefined && !plan) issues.push(unknownReference('/planId', 'plan', planId));
   const feature = await findFeature(reader, tenant, given, issues);
   const { price, component } = await findPrice(reader, tenant, given, issues);
-  if (price && planId !== undefined && price.attributes.planId !== planId)
+  const pricedPlan = price && (await reader.plan(tenant, price.attributes.planId));
+  // versions of one plan go on using each other's prices
+  if (price && plan && pricedPlan && versionOf(pricedPlan).stablePlanId !== versionOf(plan).stablePlanId)
     issues.push({
       pointer: '/priceId',
       code: 'price_not_of_plan',

@@ -3,7 +3,9 @@ import { units } from './catalog-kinds.js';
 import { createDefinition, updateDefinition } from './definitions.handlers.js';
 import { createFeature } from './features.js';
 import { createMeter } from './meters.js';
-import { createPlan, createPrice } from './prices.js';
+import type { Attributes } from '#libs/catalog';
+import { createPlan } from './plans.js';
+import { createPrice } from './prices.js';
 import { createUnit } from './units.js';
 import {
   asked,
@@ -44,7 +46,7 @@ describe('credit definitions', () => {
     for (const id of ['plan_abc', 'plan_free']) await createPlan(world.ports, asked, { id, planName: id });
     const usage = (id: string, metric: string) =>
       ({ id, type: 'usage', label: id, unit_cost_cents: 1, metric_id: metric }) as const;
-    const price = (id: string, components: Parameters<typeof createPrice>[2]['pricingData']['components']) =>
+    const price = (id: string, components: readonly Attributes[]) =>
       createPrice(world.ports, asked, {
         id,
         planId: 'plan_abc',

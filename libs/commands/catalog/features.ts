@@ -1,10 +1,17 @@
-import { readFeatureValue } from '#libs/catalog';
-import type { Feature } from '#libs/catalog';
+import { readFeatureValue, readValueOf } from '#libs/catalog';
+import type { Changes, Feature } from '#libs/catalog';
+import { issue } from '#libs/kernel';
 import type { Issue } from '#libs/kernel';
 import { chooseId, derivedId } from '../ids.js';
 import type { CommandContext } from '../stream-kind.js';
 import { features } from './catalog-kinds.js';
-import { claim, createDocument, unknownReference } from './catalog-writer.js';
+import {
+  archiveDocument,
+  claim,
+  createDocument,
+  unknownReference,
+  updateDocument,
+} from './catalog-writer.js';
 import type { CatalogPorts, DocumentWritten } from './catalog-writer.js';
 import { ensureMeter } from './meters.js';
 
@@ -18,6 +25,9 @@ export type FeatureInput = {
   /** Another name of `meterId`: a list of one. */
   readonly metricIds?: readonly string[] | undefined;
 };
+
+/** Members to change; null unsets. Those that cannot change are refused when they differ. */
+export type FeatureChanges = { readonly [M in keyof Omit<FeatureInput, 'id'>]?: FeatureInput[M] | null };
 
 /** Claims the slug, makes the meter a numeric feature lacks, then the feature. */
 export async function createFeature(
@@ -69,6 +79,46 @@ export async function createFeature(
   };
   return createDocument(ports, features, { context, operation, id, input, attributes, issues, prepare });
 }
+
+/** What plans and subscriptions have copied stays as it is. */
+export async function updateFeature(
+  ports: CatalogPorts,
+  context: CommandContext,
+  id: string,
+  input: FeatureChanges,
+): Promise<DocumentWritten<Feature>> {
+  const { metricIds, featureValue: wanted, ...members } = input;
+  const issues: Issue[] = [];
+  const feature = await ports.reader.feature(context.tenant, id);
+  let featureValue: boolean | string | undefined;
+  if (wanted != null && feature) {
+    const { featureType } = feature.attributes;
+    featureValue = readValueOf(featureType, wanted) ?? undefined;
+    if (featureValue === undefined)
+      issues.push(issue('/featureValue', 'type', `The value of this feature must be a ${featureType}.`));
+  }
+  const changes: Changes<Feature> = {
+    ...members,
+    ...(featureValue === undefined ? {} : { featureValue }),
+    ...(metricIds?.[0] === undefined ? {} : { meterId: metricIds[0] }),
+  };
+  return updateDocument(ports, features, {
+    context,
+    operation: 'features.update',
+    id,
+    input,
+    changes,
+    issues,
+  });
+}
+
+/** It is in no plan's answer and no new subscription any more; its slug stays taken. */
+export const archiveFeature = (
+  ports: CatalogPorts,
+  context: CommandContext,
+  id: string,
+): Promise<DocumentWritten<Feature>> =>
+  archiveDocument(ports, features, { context, operation: 'features.archive', id });
 
 const claimSlug = (ports: CatalogPorts, context: CommandContext, slug: string, id: string): Promise<void> =>
   claim(ports, context, {

@@ -1,73 +1,29 @@
-import { readRecurrenceRule } from '#libs/calendar';
-import { draws } from '#libs/catalog';
-import type { Metadata, Plan, Price, PriceComponent } from '#libs/catalog';
-import type { Issue } from '#libs/kernel';
+import { canonicalPricingData, draws } from '#libs/catalog';
+import type { Price } from '#libs/catalog';
+import { issue } from '#libs/kernel';
+import type { Issue, Json } from '#libs/kernel';
 import { chooseId, derivedId } from '../ids.js';
 import type { CommandContext } from '../stream-kind.js';
-import { plans, prices } from './catalog-kinds.js';
+import { prices } from './catalog-kinds.js';
 import { canonicalAmount, claim, createDocument, unknownReference } from './catalog-writer.js';
 import type { CatalogPorts, DocumentWritten } from './catalog-writer.js';
 
-export type PlanInput = {
+export const BILLING_INTERVALS = ['month', 'year'] as const;
+export const SIMPLE_PRICING_MODELS = ['flat', 'per_seat'] as const;
+
+/** What a price charges: components as the caller wrote them, or one amount for each interval. */
+export type ChargeInput = {
   readonly id?: string | undefined;
-  readonly planName?: string | undefined;
-  /** Another name of `planName`. */
-  readonly name?: string | undefined;
-  readonly planDescription?: string | undefined;
-  /** Another name of `planDescription`. */
-  readonly description?: string | undefined;
-  readonly metadata?: Metadata | undefined;
-};
-
-export function createPlan(
-  ports: CatalogPorts,
-  context: CommandContext,
-  input: PlanInput,
-): Promise<DocumentWritten<Plan>> {
-  const operation = 'plans.create';
-  const id = chooseId(ports.newId, 'plan', {
-    given: input.id ?? undefined,
-    tenant: context.tenant,
-    operation,
-    key: context.idempotencyKey,
-  });
-  const issues: Issue[] = [];
-  const planName = either(input, 'planName', 'name', issues);
-  if (planName === undefined)
-    issues.push({ pointer: '/planName', code: 'required', message: 'planName is required.' });
-  const planDescription = either(input, 'planDescription', 'description', issues);
-  const attributes: Plan = { planName: planName ?? '', planDescription, metadata: input.metadata };
-  return createDocument(ports, plans, { context, operation, id, input, attributes, issues });
-}
-
-function either(
-  input: PlanInput,
-  member: keyof PlanInput,
-  alias: keyof PlanInput,
-  issues: Issue[],
-): string | undefined {
-  const [value, other] = [input[member] ?? undefined, input[alias] ?? undefined] as (string | undefined)[];
-  if (value !== undefined && other !== undefined && value !== other)
-    issues.push({
-      pointer: `/${alias}`,
-      code: 'exclusive',
-      message: `${alias} is another name of ${member}; they differ.`,
-    });
-  return value ?? other;
-}
-
-type Amounts = 'amount_cents' | 'unit_amount_cents' | 'unit_cost_cents';
-
-export type ComponentInput = Omit<PriceComponent, 'id' | Amounts> & {
-  readonly id?: string | undefined;
-} & { readonly [M in Amounts]?: string | number | undefined };
-
-export type PriceInput = {
-  readonly id?: string | undefined;
-  readonly planId: string;
   readonly currency: string;
-  readonly pricingData: { readonly dsl_version: 1; readonly components: readonly ComponentInput[] };
+  readonly pricingData?: Json | undefined;
+  /** Instead of pricingData, together with the interval. */
+  readonly unitAmountCents?: string | number | undefined;
+  readonly billingInterval?: (typeof BILLING_INTERVALS)[number] | undefined;
+  /** Default `flat`. */
+  readonly pricingModel?: (typeof SIMPLE_PRICING_MODELS)[number] | undefined;
 };
+
+export type PriceInput = ChargeInput & { readonly planId: string };
 
 /** Claims the components' ids, so that each can be named alone, then the price. */
 export async function createPrice(
@@ -83,20 +39,69 @@ export async function createPrice(
     operation,
     key: context.idempotencyKey,
   });
-  const { planId, currency, pricingData } = input;
-  const components = pricingData.components.map((component, index) =>
-    readComponent(component, derivedId('cmp', tenant, 'prices.component', id, String(index))),
-  );
-  const attributes: Price = { planId, currency, pricingData: { dsl_version: 1, components } };
-  const issues: Issue[] = [];
-  if (!(await ports.reader.plan(tenant, planId))) issues.push(unknownReference('/planId', 'plan', planId));
-  for (const [index, { metric_id: meterId }] of components.entries())
-    if (meterId !== undefined) issues.push(...(await checkMetric(ports, tenant, meterId, index)));
+  const { attributes, issues } = await readPrice(ports, tenant, id, input);
+  const known = await ports.reader.plan(tenant, input.planId);
+  const references = known ? issues : [unknownReference('/planId', 'plan', input.planId), ...issues];
   const prepare = async (): Promise<void> => {
-    for (const component of components) await claimComponent(ports, context, component.id, id);
+    for (const component of attributes.pricingData.components)
+      await claimComponent(ports, context, component.id, id);
   };
-  return createDocument(ports, prices, { context, operation, id, input, attributes, issues, prepare });
+  return createDocument(ports, prices, {
+    context,
+    operation,
+    id,
+    input,
+    attributes,
+    issues: references,
+    prepare,
+  });
 }
+
+/** The price that the input means, and what its references lack; what its own rules say comes with its creation. */
+export async function readPrice(
+  ports: CatalogPorts,
+  tenant: string,
+  id: string,
+  input: PriceInput,
+): Promise<{ readonly attributes: Price; readonly issues: readonly Issue[] }> {
+  const { planId, currency } = input;
+  const issues: Issue[] = [];
+  const pricingData = canonicalPricingData(
+    input.pricingData == null ? simpleData(input, issues) : input.pricingData,
+    (index) => derivedId('cmp', tenant, 'prices.component', id, String(index)),
+  );
+  if (input.pricingData != null)
+    for (const member of ['unitAmountCents', 'billingInterval', 'pricingModel'] as const)
+      if (input[member] != null)
+        issues.push(issue(`/${member}`, 'exclusive', `pricingData says all; leave ${member} out.`));
+  const components: readonly unknown[] = Array.isArray(pricingData?.components) ? pricingData.components : [];
+  for (const [index, component] of components.entries()) {
+    const { metric_id: meterId } = (component ?? {}) as { readonly metric_id?: unknown };
+    if (typeof meterId === 'string') issues.push(...(await checkMetric(ports, tenant, meterId, index)));
+  }
+  return { attributes: { planId, currency, pricingData }, issues };
+}
+
+/** One component that charges the amount in each interval. */
+function simpleData(input: ChargeInput, issues: Issue[]): Json {
+  const { unitAmountCents, billingInterval, pricingModel } = input;
+  if (unitAmountCents == null) {
+    issues.push(issue('/pricingData', 'required', 'A price needs pricingData, or unitAmountCents.'));
+    return { dsl_version: 1, components: [FREE] };
+  }
+  if (billingInterval == null)
+    issues.push(issue('/billingInterval', 'required', 'unitAmountCents needs billingInterval.'));
+  const cents = canonicalAmount(unitAmountCents);
+  const recurrence_rule = billingInterval === 'year' ? 'FREQ=YEARLY' : 'FREQ=MONTHLY';
+  const charge =
+    pricingModel === 'per_seat'
+      ? { type: 'per_unit', label: 'Seats', unit_amount_cents: cents }
+      : { type: 'fixed', label: 'Subscription', amount_cents: cents };
+  return { dsl_version: 1, components: [{ ...charge, recurrence_rule }] };
+}
+
+/** Stands in where there is no price data, so that only that is reported. */
+const FREE = { type: 'fixed', label: 'Free', amount_cents: '0' };
 
 async function checkMetric(
   { reader }: CatalogPorts,
@@ -136,23 +141,3 @@ const claimComponent = (
       return state?.attributes.pricingData.components.some(({ id }) => id === component) ?? false;
     },
   });
-
-/** Amounts and rule in canonical form, defaults filled in, members that were not sent left out. */
-function readComponent(input: ComponentInput, generatedId: string): PriceComponent {
-  const cents = (value: string | number | undefined): string | undefined =>
-    value == null ? undefined : canonicalAmount(value);
-  const rule = input.recurrence_rule == null ? undefined : readRecurrenceRule(input.recurrence_rule);
-  const component: PriceComponent = {
-    ...input,
-    id: input.id ?? generatedId,
-    recurrence_rule: rule && 'canonical' in rule ? rule.canonical : input.recurrence_rule,
-    // a seat's charge may be sent under the name of a fixed charge
-    amount_cents: input.type === 'per_unit' ? undefined : cents(input.amount_cents),
-    unit_amount_cents: cents(
-      input.unit_amount_cents ?? (input.type === 'per_unit' ? input.amount_cents : undefined),
-    ),
-    unit_cost_cents: cents(input.unit_cost_cents),
-    bill_immediately: input.bill_immediately ?? (input.type === 'per_unit' ? true : undefined),
-  };
-  return Object.fromEntries(Object.entries(component).filter(([, value]) => value != null)) as PriceComponent;
-}

@@ -36,6 +36,9 @@ import creditDefinition_CreditDefinitionUpdated_v1 from './creditDefinition/Cred
 import customer_CustomerArchived_v1 from './customer/CustomerArchived.v1.json' with { type: 'json' };
 import customer_CustomerCreated_v1 from './customer/CustomerCreated.v1.json' with { type: 'json' };
 import customer_CustomerUpdated_v1 from './customer/CustomerUpdated.v1.json' with { type: 'json' };
+import enrollmentRule_EnrollmentRuleArchived_v1 from './enrollmentRule/EnrollmentRuleArchived.v1.json' with { type: 'json' };
+import enrollmentRule_EnrollmentRuleCreated_v1 from './enrollmentRule/EnrollmentRuleCreated.v1.json' with { type: 'json' };
+import enrollmentRule_EnrollmentRuleUpdated_v1 from './enrollmentRule/EnrollmentRuleUpdated.v1.json' with { type: 'json' };
 import feature_FeatureArchived_v1 from './feature/FeatureArchived.v1.json' with { type: 'json' };
 import feature_FeatureCreated_v1 from './feature/FeatureCreated.v1.json' with { type: 'json' };
 import feature_FeatureUpdated_v1 from './feature/FeatureUpdated.v1.json' with { type: 'json' };
@@ -50,6 +53,9 @@ import plan_PlanUpdated_v1 from './plan/PlanUpdated.v1.json' with { type: 'json'
 import price_PriceArchived_v1 from './price/PriceArchived.v1.json' with { type: 'json' };
 import price_PriceCreated_v1 from './price/PriceCreated.v1.json' with { type: 'json' };
 import price_PriceUpdated_v1 from './price/PriceUpdated.v1.json' with { type: 'json' };
+import pricingTable_PricingTableArchived_v1 from './pricingTable/PricingTableArchived.v1.json' with { type: 'json' };
+import pricingTable_PricingTableCreated_v1 from './pricingTable/PricingTableCreated.v1.json' with { type: 'json' };
+import pricingTable_PricingTableUpdated_v1 from './pricingTable/PricingTableUpdated.v1.json' with { type: 'json' };
 import subscription_FeatureOverridden_v1 from './subscription/FeatureOverridden.v1.json' with { type: 'json' };
 import subscription_FeatureOverrideRevoked_v1 from './subscription/FeatureOverrideRevoked.v1.json' with { type: 'json' };
 import subscription_GrantsDriven_v1 from './subscription/GrantsDriven.v1.json' with { type: 'json' };
@@ -83,6 +89,8 @@ export const CATEGORIES: ReadonlyMap<string, string> = new Map([
   ['customer', 'Who buys.'],
   ['creditDefinition', 'Templates of grants.'],
   ['subscription', 'What a customer has agreed to, and how it goes on; one stream per subscription.'],
+  ['pricingTable', 'Plans side by side, as a public page shows them.'],
+  ['enrollmentRule', 'Who is given a plan by an e-mail address.'],
   ['claim', 'Who owns a value that is unique in a tenant, such as a slug; one stream per value.'],
   ['apiKey', 'Who may call the API; one stream per key, of the tenant `system`.'],
   ['installation', 'That the installation has begun.'],
@@ -129,6 +137,9 @@ export const SCHEMAS: ReadonlyMap<string, Schema> = new Map<string, Schema>([
   ['customer/CustomerArchived.v1', customer_CustomerArchived_v1],
   ['customer/CustomerCreated.v1', customer_CustomerCreated_v1],
   ['customer/CustomerUpdated.v1', customer_CustomerUpdated_v1],
+  ['enrollmentRule/EnrollmentRuleArchived.v1', enrollmentRule_EnrollmentRuleArchived_v1],
+  ['enrollmentRule/EnrollmentRuleCreated.v1', enrollmentRule_EnrollmentRuleCreated_v1],
+  ['enrollmentRule/EnrollmentRuleUpdated.v1', enrollmentRule_EnrollmentRuleUpdated_v1],
   ['feature/FeatureArchived.v1', feature_FeatureArchived_v1],
   ['feature/FeatureCreated.v1', feature_FeatureCreated_v1],
   ['feature/FeatureUpdated.v1', feature_FeatureUpdated_v1],
@@ -143,6 +154,9 @@ export const SCHEMAS: ReadonlyMap<string, Schema> = new Map<string, Schema>([
   ['price/PriceArchived.v1', price_PriceArchived_v1],
   ['price/PriceCreated.v1', price_PriceCreated_v1],
   ['price/PriceUpdated.v1', price_PriceUpdated_v1],
+  ['pricingTable/PricingTableArchived.v1', pricingTable_PricingTableArchived_v1],
+  ['pricingTable/PricingTableCreated.v1', pricingTable_PricingTableCreated_v1],
+  ['pricingTable/PricingTableUpdated.v1', pricingTable_PricingTableUpdated_v1],
   ['subscription/FeatureOverridden.v1', subscription_FeatureOverridden_v1],
   ['subscription/FeatureOverrideRevoked.v1', subscription_FeatureOverrideRevoked_v1],
   ['subscription/GrantsDriven.v1', subscription_GrantsDriven_v1],

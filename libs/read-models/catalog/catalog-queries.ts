@@ -13,6 +13,7 @@ import {
   FindCatalogHandler,
   ListCatalog,
   ListCatalogHandler,
+  type CatalogFilters,
   type CatalogKindName,
 } from './catalog.query.js';
 
@@ -65,7 +66,7 @@ export function createCatalogQueries(
     async list(
       tenant: string,
       kind: Category,
-      filters: { readonly [member: string]: string | undefined },
+      filters: CatalogFilters,
       page: { readonly limit: number; readonly cursor: string | null } & Options,
     ): Promise<{
       readonly data: readonly Attributes[];

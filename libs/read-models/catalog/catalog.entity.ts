@@ -7,6 +7,9 @@ import { LIVE } from '../table.js';
 @Index('catalog_in_order', ['tenant', 'kind', 'createdPosition'])
 @Index('catalog_by_slug', ['tenant', 'kind', 'slug'], { where: 'slug is not null' })
 @Index('catalog_by_plan', ['tenant', 'kind', 'planId', 'createdPosition'], { where: 'plan_id is not null' })
+@Index('catalog_by_version', ['tenant', 'stablePlanId', 'versionNumber'], {
+  where: 'stable_plan_id is not null',
+})
 export class CatalogRow {
   @Column({ type: 'text', primary: true })
   tenant!: string;
@@ -21,12 +24,20 @@ export class CatalogRow {
   @Column({ type: 'text' })
   stream!: string;
 
-  /** A feature's slug, a meter's event name, an API key's prefix. */
+  /** A feature's or pricing table's slug, a meter's event name, an API key's prefix. */
   @Column({ type: 'text', nullable: true })
   slug!: string | null;
 
   @Column({ name: 'plan_id', type: 'text', nullable: true })
   planId!: string | null;
+
+  /** Of a plan: what its versions share. */
+  @Column({ name: 'stable_plan_id', type: 'text', nullable: true })
+  stablePlanId!: string | null;
+
+  /** Of a plan. */
+  @Column({ name: 'version_number', type: 'integer', nullable: true })
+  versionNumber!: number | null;
 
   @Column({ type: 'text', nullable: true })
   scope!: string | null;

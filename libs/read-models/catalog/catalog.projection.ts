@@ -1,12 +1,16 @@
 import {
   creditDefinitionKind,
+  enrollmentRuleKind,
   featureKind,
   meterKind,
   planKind,
   priceKind,
+  pricingTableKind,
   unitKind,
+  versionOf,
   type Attributes,
   type Document,
+  type Plan,
 } from '#libs/catalog';
 import { unknownEvent, type ProjectedEvent, type Projection } from '../projection.js';
 import { tableOf } from '../table.js';
@@ -19,13 +23,20 @@ const catalog = tableOf(CatalogRow);
 export const API_KEY = 'apiKey';
 
 const FOLDS: ReadonlyMap<string, Fold> = new Map<string, Fold>([
-  ...[unitKind, meterKind, featureKind, planKind, priceKind, creditDefinitionKind].map(
-    ({ category, name }): [string, Fold] => [category, foldNamed(name)],
-  ),
+  ...[
+    unitKind,
+    meterKind,
+    featureKind,
+    planKind,
+    priceKind,
+    creditDefinitionKind,
+    pricingTableKind,
+    enrollmentRuleKind,
+  ].map(({ category, name }): [string, Fold] => [category, foldNamed(name)]),
   [API_KEY, foldApiKey],
 ]);
 
-/** Units, meters, features, plans, prices, credit definitions and API keys. */
+/** Everything in the catalogue but customers, and API keys. */
 export const catalogProjection: Projection = {
   name: 'catalog',
   tables: [catalog],
@@ -67,6 +78,7 @@ function foldApiKey(
 
 function rowOf({ tenant, kind, stream, document, createdPosition, position }: FoldedDocument): CatalogRow {
   const { id, attributes } = document;
+  const version = kind === planKind.category ? versionOf(document as unknown as Document<Plan>) : null;
   const text = (member: string): string | null => (attributes[member] as string | undefined) ?? null;
   return {
     tenant,
@@ -75,6 +87,8 @@ function rowOf({ tenant, kind, stream, document, createdPosition, position }: Fo
     stream,
     slug: text('slug') ?? text('eventName') ?? text('prefix'),
     planId: text('planId'),
+    stablePlanId: version?.stablePlanId ?? null,
+    versionNumber: version?.versionNumber ?? null,
     scope: text('scope'),
     applicationType: text('applicationType'),
     unitKind: kind === unitKind.category ? text('kind') : null,

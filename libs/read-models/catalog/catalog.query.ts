@@ -3,11 +3,13 @@ import { Query, QueryHandler, type IQueryHandler } from '@nestjs/cqrs';
 import type pg from 'pg';
 import {
   creditDefinitionKind,
+  enrollmentRuleKind,
   featureKind,
   meterKind,
   planKind,
   presentDocument,
   priceKind,
+  pricingTableKind,
   unitKind,
   type Attributes,
   type Document,
@@ -33,28 +35,59 @@ const KINDS = {
   plan: planKind,
   price: priceKind,
   creditDefinition: creditDefinitionKind,
+  pricingTable: pricingTableKind,
+  enrollmentRule: enrollmentRuleKind,
 } as const;
 
 /** Category of an object in this table. */
 export type CatalogKindName = keyof typeof KINDS | typeof API_KEY;
 
-/** The column in which a member is looked for, by kind. */
-const COLUMNS: { readonly [kind in CatalogKindName]: { readonly [member: string]: string } } = {
-  unit: { code: 'id', kind: 'unit_kind' },
-  meter: { eventName: 'slug' },
-  feature: { slug: 'slug' },
-  plan: {},
-  price: { planId: 'plan_id' },
-  creditDefinition: { scope: 'scope', applicationType: 'application_type', planId: 'plan_id' },
-  apiKey: { prefix: 'slug' },
+/** What a filter asks of a row `c`; `values` stands for the texts that it admits. */
+type Condition = (values: string) => string;
+const is =
+  (expression: string): Condition =>
+  (values) =>
+    `${expression} = any(${values}::text[])`;
+const attribute = (member: string): string => `c.body #>> '{attributes,${member}}'`;
+const isArchived = is(`((c.body ->> 'archivedAt') is not null)::text`);
+
+/** The filters there are, by kind. */
+const FILTERS: { readonly [kind in CatalogKindName]: { readonly [filter: string]: Condition } } = {
+  unit: { code: is('c.id'), kind: is('c.unit_kind') },
+  meter: { eventName: is('c.slug') },
+  feature: {
+    id: is('c.id'),
+    slug: is('c.slug'),
+    archived: isArchived,
+    search: (values) =>
+      `strpos(lower(c.slug || ' ' || (${attribute('displayName')})), lower((${values}::text[])[1])) > 0`,
+  },
+  plan: {
+    id: is('c.id'),
+    stablePlanId: is('c.stable_plan_id'),
+    trialParentPlanId: is(attribute('trialParentPlanId')),
+    newest: is(`(not exists (select from ${LIVE}.catalog n where n.tenant = c.tenant
+      and n.stable_plan_id = c.stable_plan_id and n.version_number > c.version_number))::text`),
+  },
+  price: { id: is('c.id'), planId: is('c.plan_id'), currency: is(attribute('currency')) },
+  creditDefinition: {
+    scope: is('c.scope'),
+    applicationType: is('c.application_type'),
+    planId: is('c.plan_id'),
+  },
+  pricingTable: { slug: is('c.slug'), archived: isArchived },
+  enrollmentRule: { planId: is('c.plan_id'), archived: isArchived },
+  apiKey: { prefix: is('c.slug') },
 };
 
-/** Objects of a kind, oldest first, whose members equal the filters; one that is undefined admits all. */
+export type CatalogFilters = { readonly [filter: string]: string | readonly string[] | undefined };
+
+/** Objects of a kind, oldest first, that the filters admit: each is a text or several; one that is undefined admits all. */
 export class ListCatalog extends Query<ListPage<Attributes>> {
   constructor(
     readonly tenant: string,
     readonly kind: CatalogKindName,
-    readonly filters: { readonly [member: string]: string | undefined },
+    readonly filters: CatalogFilters,
     readonly page: PageRequest,
   ) {
     super();
@@ -81,16 +114,16 @@ interface Stored {
 export class ListCatalogHandler implements IQueryHandler<ListCatalog> {
   constructor(@Inject(READ_MODELS_POOL) private readonly pool: pg.Pool) {}
 
-  /** @throws Error for a filter that no column answers */
+  /** @throws Error for a filter that there is not */
   async execute({ tenant, kind, filters, page }: ListCatalog): Promise<ListPage<Attributes>> {
     const query = sql(tenant, kind);
     const where = ['c.tenant = $1', 'c.kind = $2'];
     if (page.cursor !== null) where.push(`c.created_position > ${query.bind(numbersOf(page.cursor, 1)[0])}`);
-    for (const [member, value] of Object.entries(filters)) {
+    for (const [filter, value] of Object.entries(filters)) {
       if (value === undefined) continue;
-      const column = COLUMNS[kind][member];
-      if (column === undefined) throw new Error(`${kind} cannot be listed by ${member}`);
-      where.push(`c.${column} = ${query.bind(value)}`);
+      const condition = FILTERS[kind][filter];
+      if (condition === undefined) throw new Error(`${kind} cannot be listed by ${filter}`);
+      where.push(condition(query.bind([value].flat())));
     }
     const read = await readRows<Stored>(
       this.pool,

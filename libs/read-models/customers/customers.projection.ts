@@ -17,14 +17,16 @@ export const customersProjection: Projection = {
     await sink.upsert(
       customers,
       folded.map(({ tenant, stream, document, createdPosition, position }): CustomerRow => {
-        const { externalCustomerId, name, email } = document.attributes as unknown as Customer;
+        const { externalCustomerId, name, email, customerOrganizationId } =
+          document.attributes as unknown as Customer;
         return {
           tenant,
           id: document.id,
           stream,
           externalId: externalCustomerId ?? null,
           name,
-          email: email ?? null,
+          email: email?.toLowerCase() ?? null,
+          organizationId: customerOrganizationId ?? null,
           body: JSON.stringify(document),
           createdPosition,
           position,

@@ -16,9 +16,15 @@ import { LIVE } from '../table.js';
 
 export interface CustomerFilters {
   readonly externalCustomerId?: string | undefined;
+  /** Capitals aside. */
+  readonly email?: string | undefined;
+  /** Its members only. */
+  readonly customerOrganizationId?: string | undefined;
+  /** `true` lists members of organisations as well. */
+  readonly includeMembers?: string | undefined;
 }
 
-/** The customers of a tenant, oldest first. */
+/** The customers of a tenant that are in use, oldest first; members of organisations only where they are asked for. */
 export class ListCustomers extends Query<ListPage<Attributes>> {
   constructor(
     readonly tenant: string,
@@ -60,10 +66,14 @@ export class ListCustomersHandler implements IQueryHandler<ListCustomers> {
 
   async execute({ tenant, filters, page }: ListCustomers): Promise<ListPage<Attributes>> {
     const query = sql(tenant);
-    const where = ['c.tenant = $1'];
+    const where = ['c.tenant = $1', `(c.body ->> 'archivedAt') is null`];
     if (page.cursor !== null) where.push(`c.created_position > ${query.bind(numbersOf(page.cursor, 1)[0])}`);
     if (filters.externalCustomerId !== undefined)
       where.push(`c.external_id = ${query.bind(filters.externalCustomerId)}`);
+    if (filters.email !== undefined) where.push(`c.email = ${query.bind(filters.email.toLowerCase())}`);
+    if (filters.customerOrganizationId !== undefined)
+      where.push(`c.organization_id = ${query.bind(filters.customerOrganizationId)}`);
+    else if (filters.includeMembers !== 'true') where.push('c.organization_id is null');
     const found = await read(this.pool, where, query.bind(page.limit + 1), query);
     return pageOfRows(
       found,
