@@ -12,7 +12,7 @@ import {
   type SubscriptionCommand,
 } from '#libs/subscriptions';
 import { withoutKey } from '../catalog/catalog-writer.js';
-import { createCustomer, updateCustomer, type CustomerChanges } from '../catalog/customers.handlers.js';
+import { createCustomer, updateCustomer } from '../catalog/customers.handlers.js';
 import { unacceptable } from '../credits/amounts.js';
 import type { Answered } from '../credits/answered.js';
 import { derivedId } from '../ids.js';
@@ -182,7 +182,7 @@ async function seatCustomer(
   const { customerOrganizationId } = known.attributes;
   if (customerOrganizationId !== undefined && customerOrganizationId !== organization.id)
     throw new Problem('conflict', `${JSON.stringify(external)} belongs to another organisation.`);
-  const link = () => updateCustomer(ports, withoutKey(context), known.id, membership as CustomerChanges);
+  const link = () => updateCustomer(ports, withoutKey(context), known.id, membership);
   return {
     customerId: known.id,
     ensure: customerOrganizationId === undefined ? link : () => Promise.resolve(),
