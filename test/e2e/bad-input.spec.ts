@@ -2,7 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { bootstrapOf, makeKeys, startServer } from '../support/server.js';
 import type { Answer, Client, Payload } from '../support/client.js';
 import { CREDIT_ROUTES } from './bad-credit-routes.js';
+import { PLAN_ROUTES } from './bad-plan-routes.js';
 import { CATALOG_ROUTES, prepare, type Route } from './bad-routes.js';
+import { prepareSubscriptions, SUBSCRIPTION_ROUTES } from './bad-subscription-routes.js';
 import {
   balanceOf,
   expectProblem,
@@ -22,6 +24,7 @@ beforeAll(async () => {
   world = await openWorld();
   api = world.api;
   await prepare(api);
+  await prepareSubscriptions(api);
 });
 afterAll(() => world.close());
 
@@ -110,7 +113,12 @@ async function inChunks<T, R>(
 }
 
 describe('every field of every body', () => {
-  const counted = Object.entries({ ...CATALOG_ROUTES, ...CREDIT_ROUTES }).map(([name, route]) => ({
+  const counted = Object.entries({
+    ...CATALOG_ROUTES,
+    ...PLAN_ROUTES,
+    ...CREDIT_ROUTES,
+    ...SUBSCRIPTION_ROUTES,
+  }).map(([name, route]) => ({
     name,
     route,
     cases: casesOf(route),

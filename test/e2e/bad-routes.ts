@@ -68,7 +68,7 @@ export async function prepare(api: Client): Promise<void> {
   await newCustomer(api);
 }
 
-const priceBody = () => ({
+export const priceBody = () => ({
   planId: things.plan,
   currency: 'USD',
   pricingData: {
@@ -102,6 +102,19 @@ const customerFields = {
   '/taxId': is.text(64),
   '/timezone': is.timezone,
   '/preferredCurrency': is.currency,
+  '/preferredLanguage': { bad: [...is.text(35).bad, 'x y', '!', 'e'] },
+  '/addressLine1': is.text(255),
+  '/addressLine2': is.text(255),
+  '/city': is.text(255),
+  '/state': is.text(255),
+  '/postalCode': is.text(32),
+  '/country': { bad: [...is.text(2).bad, 'de', 'D', '49'] },
+  '/taxExempt': is.flag,
+  '/taxExemptReason': { bad: [...is.text(255).bad, 'for nothing'] },
+  '/taxRate': { bad: [...is.amount.bad, '1.01', 2] },
+  '/invoicePrefix': { bad: [...is.text(20).bad, 'A_B', 'é', 'A B'] },
+  '/orgRole': is.oneOf('primary'),
+  '/customerOrganizationId': { bad: [...is.reference.bad, 'cust'] },
   '/metadata': is.metadata,
 };
 const customerBody = () => ({
@@ -183,56 +196,6 @@ export const CATALOG_ROUTES: Readonly<Record<string, Route>> = {
       '/eventName': { bad: ['another'] },
       '/aggregation': { bad: ['max'] },
       '/unit': { bad: ['USD'] },
-    },
-  },
-  'POST features': {
-    path: '/v1/features',
-    status: 201,
-    body: () => ({
-      id: fresh('feat'),
-      slug: fresh('slug'),
-      displayName: 'F',
-      featureValue: 10,
-      meterId: things.meter.id,
-    }),
-    fields: {
-      '/id': is.id,
-      '/slug': is.required(is.slug),
-      '/displayName': is.required(is.text(255)),
-      '/description': is.text(2000),
-      '/featureValue': { ...is.featureValue, required: true },
-      '/meterId': is.reference,
-    },
-  },
-  'POST plans': {
-    path: '/v1/plans',
-    status: 201,
-    body: () => ({ id: fresh('plan'), planName: 'P', metadata: { a: 'b' } }),
-    fields: {
-      '/id': is.id,
-      '/planName': is.required(is.text(255)),
-      '/planDescription': is.text(2000),
-      '/metadata': is.metadata,
-    },
-  },
-  'POST prices': {
-    path: '/v1/prices',
-    status: 201,
-    body: () => ({ id: fresh('price'), ...priceBody() }),
-    fields: {
-      '/id': is.id,
-      '/planId': is.required(is.reference),
-      '/currency': is.required(is.currency),
-      '/pricingData': is.required(is.object),
-      '/pricingData/dsl_version': { bad: [0, 2, '1', null, {}, []], required: true },
-      '/pricingData/components': is.required({ bad: [...is.list(1000, 1).bad, [[]], [['x']], [[{}]]] }),
-      '/pricingData/components/0': { bad: [5, 'x', null, {}] },
-      '/pricingData/components/0/id': is.id,
-      '/pricingData/components/0/type': is.required(is.oneOf('usage')),
-      '/pricingData/components/0/label': is.required(is.text(255)),
-      '/pricingData/components/0/unit_cost_cents': is.amount,
-      '/pricingData/components/0/metric_id': is.reference,
-      '/pricingData/components/0/recurrence_rule': is.rule,
     },
   },
   'POST credits/definitions': {

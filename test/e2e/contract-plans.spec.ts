@@ -348,7 +348,7 @@ describe('a pricing table', () => {
         trial: { planId: trial.id, planName: 'Pro', trialDays: 7 },
       },
     ]);
-    const byHeader = (key: string) => world.server.client('').get(url, { 'X-Lumen-Key': key });
+    const byHeader = (key: string) => world.server.client().get(url, { 'X-Lumen-Key': key });
     expect(ok(await byHeader(world.keys.publishable), 200)).toEqual(shown);
     expectProblem(await byHeader(world.keys.secret), 401, 'unauthorized');
     expectProblem(await byHeader('pk_test_nonsense'), 401, 'unauthorized');
@@ -359,7 +359,7 @@ describe('a pricing table', () => {
     expect(await read(`/v1/pricing-tables/${made.id}`)).toMatchObject({ isActive: false, heading: 'Soon' });
     expectProblem(await page.get(url), 404, 'not_found');
     ok(await api.send('PATCH', `/v1/pricing-tables/${made.id}`, { isActive: true }), 200);
-    ok(await api.post(`/v1/pricing-tables/${made.id}/archive`), 200);
+    ok(await api.post(`/v1/pricing-tables/${made.id}/archive`, {}), 200);
     expect(idsOf(await read('/v1/pricing-tables'))).not.toContain(made.id);
     expectProblem(await page.get(url), 404, 'not_found');
   });

@@ -259,6 +259,61 @@ describe('a subscription', () => {
   });
 });
 
+describe('a plan with features', () => {
+  const featured = async (members: object = {}) => {
+    const slug = fresh('feature');
+    const { id: featureId } = ok(
+      await api.post('/v1/features', { slug, displayName: slug, featureValue: false }),
+      201,
+    );
+    const features = [{ featureId, value: true }];
+    const { id } = ok(await api.post('/v1/plans', { planName: 'Pro', features, ...members }), 201);
+    await newPrice(id, [MONTHLY]);
+    return { planId: id as string, slug, featureId: featureId as string };
+  };
+
+  test('gives its subscribers a copy, until they move to another version', async () => {
+    const { planId, slug, featureId } = await featured();
+    const { id } = await subscribe({ customerId: await newCustomer(api), planId });
+    const copy = { featureId, slug, type: 'boolean', value: true };
+    expect(await read(id)).toMatchObject({ versionNumber: 1, subscriptionFeatures: [copy] });
+    const features = [{ featureId, value: false }];
+    const second = ok(await api.post(`/v1/plans/${planId}`, { features }));
+    expect(second).toMatchObject({ stablePlanId: planId, versionNumber: 2 });
+    expect(await read(id)).toMatchObject({ planId, subscriptionFeatures: [copy] });
+    expect(ok(await change(id, 'migrate', { when: 'now' }))).toMatchObject({
+      planId: second.id,
+      stablePlanId: planId,
+      versionNumber: 2,
+      subscriptionFeatures: [{ ...copy, value: false }],
+    });
+  });
+
+  test('on trial becomes its parent at the instant the trial ends', async () => {
+    const parent = await featured();
+    await define(parent.planId);
+    const trial = { isTrialPlan: true, trialParentPlanId: parent.planId, trialDays: 7 };
+    const { planId } = await featured(trial);
+    const customerId = await newCustomer(api);
+    const created = await subscribe({ customerId, planId });
+    const end = Date.parse(created.startTimestamp) + 7 * DAY;
+    expect(created).toMatchObject({
+      status: 'trialing',
+      trialEndDate: iso(end),
+      scheduledChange: { planId: parent.planId },
+    });
+    await renew(end - 1);
+    expect(await grantsOf(customerId)).toEqual([]);
+    await renew(end);
+    expect(await read(created.id)).toMatchObject({
+      status: 'active',
+      planId: parent.planId,
+      subscriptionFeatures: [{ slug: parent.slug }],
+    });
+    expect(await grantsOf(customerId)).toEqual(['plan 100/100 ACTIVE']);
+  });
+});
+
 describe('a change of plan', () => {
   test('ends the grants of the old plan and begins those of the new one, now or with the next period', async () => {
     const { customerId, id, subscription } = await newSubscriber();

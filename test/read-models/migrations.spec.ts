@@ -13,7 +13,7 @@ describe('the schema read_models', () => {
     await Promise.all([1, 2, 3, 4].map(() => migrateReadModels(database.url)));
     await migrateReadModels(database.url);
     const dataSource = await readModelsDataSource(database.url).initialize();
-    expect(await dataSource.query('select name from read_models.migrations')).toHaveLength(4);
+    expect(await dataSource.query('select name from read_models.migrations')).toHaveLength(5);
     await dataSource.destroy();
   });
 
@@ -22,5 +22,33 @@ describe('the schema read_models', () => {
     const { upQueries } = await dataSource.driver.createSchemaBuilder().log();
     await dataSource.destroy();
     expect(upQueries.map(({ query }) => query)).toEqual([]);
+  });
+
+  test('makes a plan from before there were versions the first of its own, and reads addresses in small letters', async () => {
+    const dataSource = await readModelsDataSource(database.url).initialize();
+    const names = async (): Promise<readonly string[]> =>
+      (await dataSource.query<{ name: string }[]>('select name from read_models.migrations')).map(
+        ({ name }) => name,
+      );
+    while ((await names()).includes('VersionsAndOrganizations1790000000000'))
+      await dataSource.undoLastMigration();
+    await dataSource.query(`
+      insert into read_models.catalog (tenant, kind, id, stream, body, created_position, position)
+        values ('t', 'plan', 'pro', 'plan-t_pro', '{}', 1, 1), ('t', 'meter', 'm', 'meter-t_m', '{}', 2, 2);
+      insert into read_models.customers (tenant, id, stream, name, email, body, created_position, position)
+        values ('t', 'c', 'customer-t_c', 'Ada', 'Ada@Acme.example', '{}', 3, 3)`);
+    await migrateReadModels(database.url);
+    expect(
+      await dataSource.query(
+        'select id, stable_plan_id, version_number from read_models.catalog order by position',
+      ),
+    ).toEqual([
+      { id: 'pro', stable_plan_id: 'pro', version_number: 1 },
+      { id: 'm', stable_plan_id: null, version_number: null },
+    ]);
+    expect(await dataSource.query('select email, organization_id from read_models.customers')).toEqual([
+      { email: 'ada@acme.example', organization_id: null },
+    ]);
+    await dataSource.destroy();
   });
 });

@@ -153,6 +153,12 @@ describe('a plan', () => {
 
   test('is made once under a key, whatever versions come after, and other input is told apart', async () => {
     const first = await change('pro', { featureIds: ['sso'] }, true, 'k');
+    // now that the newest version is what is asked for, too
+    expect(await change('pro', { featureIds: ['sso'] }, true, 'k')).toMatchObject({
+      created: true,
+      replayed: true,
+      document: first.document,
+    });
     const later = await change('pro', { featureIds: ['tier'] }, true);
     const again = await change('pro', { featureIds: ['sso'] }, true, 'k');
     expect(again).toMatchObject({ replayed: true, document: first.document });

@@ -57,7 +57,7 @@ export async function createPlan(
   });
   const issues: Issue[] = [];
   const shown = shownOf(input, issues);
-  if (shown.planName === undefined) issues.push(issue('/planName', 'required', 'planName is required.'));
+  if (shown.planName == null) issues.push(issue('/planName', 'required', 'planName is required.'));
   if (input.versionNumber != null && input.versionNumber !== 1)
     issues.push(issue('/versionNumber', 'out_of_range', 'The first version is 1.'));
   const stablePlanId = input.stablePlanId ?? id;
@@ -85,9 +85,13 @@ export async function updatePlan(
 ): Promise<DocumentWritten<Plan>> {
   const { tenant, idempotencyKey: key } = context;
   const operation = 'plans.version';
+  const baseId = isStableId ? (await ports.reader.newestPlan(tenant, id))?.id : id;
+  const base = baseId === undefined ? null : (await ports.writer.read(plans, tenant, baseId, 0)).state;
+  if (!base) throw new Problem('not_found', `No plan ${JSON.stringify(id)} exists.`);
+
   const versionId = chooseId(ports.newId, 'plan', { tenant, operation, key });
   const made = key === undefined ? null : (await ports.writer.read(plans, tenant, versionId, 0)).state;
-  // a request sent again gets its first answer, whatever versions have been made since
+  // a request sent again gets its first answer: looked for after the base, which may be what the first one made
   if (made)
     return createVersion(ports, context, {
       operation,
@@ -97,24 +101,15 @@ export async function updatePlan(
       issues: [],
     });
 
-  const base = await (isStableId ? ports.reader.newestPlan(tenant, id) : ports.reader.plan(tenant, id));
-  if (!base) throw new Problem('not_found', `No plan ${JSON.stringify(id)} exists.`);
   const issues: Issue[] = [];
   const shown = shownOf(input, issues);
   const terms = await readTerms(ports, tenant, input, issues);
-  const used = await ports.reader.pricesOf(tenant, base);
-  const inUse = used.map((price) => price.id);
-  const priceIds = input.priceIds === undefined ? inUse : (input.priceIds ?? []);
   const wanted = applyChanges(base.attributes, said({ ...shown, ...terms }));
-  const changesTerms =
+  const pricesInUse = async () => (await ports.reader.pricesOf(tenant, base)).map((price) => price.id);
+  const otherPrices =
     (input.prices?.length ?? 0) > 0 ||
-    canonicalJson([...priceIds].sort()) !== canonicalJson([...inUse].sort()) ||
-    PLAN_TERMS.some(
-      (term) =>
-        term !== 'priceIds' &&
-        canonicalJson(wanted[term] ?? null) !== canonicalJson(base.attributes[term] ?? null),
-    );
-  if (!changesTerms) {
+    (input.priceIds !== undefined && !sameIds(input.priceIds ?? [], await pricesInUse()));
+  if (!otherPrices && sameTerms(wanted, base.attributes)) {
     refuseOtherNumber(input, versionOf(base).versionNumber);
     return updateDocument(ports, plans, {
       context,
@@ -131,6 +126,7 @@ export async function updatePlan(
   const versionNumber = versionOf(newest ?? base).versionNumber + 1;
   refuseOtherNumber(input, versionNumber);
   const replaced = new Set((input.prices ?? []).map(({ currency }) => currency));
+  const priceIds = input.priceIds === undefined ? await pricesInUse() : (input.priceIds ?? []);
   const kept = await keptPrices(ports, tenant, stablePlanId, priceIds, issues);
   const attributes = withoutUnset({
     ...wanted,
@@ -146,6 +142,16 @@ export async function updatePlan(
 /** The changes that are asked for: undefined asks for none. */
 const said = (changes: Changes<Plan>): Changes<Plan> =>
   Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
+
+/** Prices aside, which are compared by what is in use. */
+const sameTerms = (wanted: Plan, before: Plan): boolean =>
+  PLAN_TERMS.every(
+    (term) =>
+      term === 'priceIds' || canonicalJson(wanted[term] ?? null) === canonicalJson(before[term] ?? null),
+  );
+
+const sameIds = (some: readonly string[], others: readonly string[]): boolean =>
+  canonicalJson(some.toSorted()) === canonicalJson(others.toSorted());
 
 interface VersionRequest {
   readonly operation: string;

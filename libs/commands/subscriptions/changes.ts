@@ -136,10 +136,9 @@ async function currencyIn(
   currency: string | undefined,
 ): Promise<string | undefined> {
   const plan = await planOf(deps, tenant, planId);
-  const ids = [...(plan.attributes.priceIds ?? []), ...(await deps.lookups.pricesOfPlan(tenant, planId))];
-  for (const id of ids)
-    if ((await deps.ports.reader.price(tenant, id))?.attributes.currency === currency) return currency;
-  return undefined;
+  return currency !== undefined && (await deps.ports.reader.priceOf(tenant, plan, currency))
+    ? currency
+    : undefined;
 }
 
 async function migration(
@@ -149,8 +148,10 @@ async function migration(
   { planId: wanted, proration = 'next_cycle', when = 'next_cycle' }: SubscriptionChanges['migrate'],
 ): Promise<(now: Instant) => SubscriptionCommand> {
   const { stablePlanId } = subscription.terms;
-  const planId = wanted ?? (await deps.lookups.newestVersion(tenant, stablePlanId));
-  const plan = planId === null ? null : await planOf(deps, tenant, planId);
+  const plan =
+    wanted === undefined
+      ? await deps.ports.reader.newestPlan(tenant, stablePlanId)
+      : await planOf(deps, tenant, wanted);
   if (!plan || versionOf(plan).stablePlanId !== stablePlanId)
     throw unacceptable([
       issue('/planId', 'unknown_reference', `It is no version of the plan ${stablePlanId}.`),

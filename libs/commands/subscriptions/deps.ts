@@ -23,10 +23,6 @@ export interface SubscriptionsDeps {
 export interface SubscriptionLookups {
   /** Ids of the active definitions of scope plan that name one of the plans, in the order of their creation. */
   definitionsOfPlans(tenant: string, planIds: readonly string[]): Promise<readonly string[]>;
-  /** Ids of the prices that were made for a version of a plan, in the order of their creation. */
-  pricesOfPlan(tenant: string, planId: string): Promise<readonly string[]>;
-  /** Id of the newest version of a plan; null: there is no such plan. */
-  newestVersion(tenant: string, stablePlanId: string): Promise<string | null>;
   /** Ids of a customer's subscriptions that are not known to be over, the oldest first. */
   subscriptionsOf(tenant: string, customerId: string): Promise<readonly string[]>;
   /** Those on a version of a plan that are not known to be over: a page after the id `after`, in order of their ids. */

@@ -4,6 +4,7 @@ import { upcast } from '#libs/event-types';
 import {
   activeSeats,
   componentsOf,
+  decide,
   settled,
   subscriptionAnswer,
   type Subscription,
@@ -11,12 +12,12 @@ import {
   type SubscriptionCommand,
 } from '#libs/subscriptions';
 import { withoutKey } from '../catalog/catalog-writer.js';
-import { createCustomer, updateCustomer, type CustomerChanges } from '../catalog/customers.handlers.js';
+import { createCustomer, updateCustomer } from '../catalog/customers.handlers.js';
 import { unacceptable } from '../credits/amounts.js';
 import type { Answered } from '../credits/answered.js';
 import { derivedId } from '../ids.js';
 import { streamName, type CommandContext } from '../stream-kind.js';
-import { subscriptions, type SubscriptionsDeps } from './deps.js';
+import { readSubscription, subscriptions, type SubscriptionsDeps } from './deps.js';
 import { executeOn } from './execute.js';
 
 /** `POST /v1/seats/add`, its shape checked: external ids, names as the caller has them. */
@@ -49,17 +50,32 @@ export async function addSeat(
   context: CommandContext,
   request: AddSeatRequest,
 ): Promise<Answered<SeatChanged>> {
-  const organization = await organizationOf(deps, context.tenant, request);
-  const external = request.created_user_id;
-  const customerId = await seatCustomer(deps, context, organization, request);
+  const { tenant } = context;
+  const organization = await organizationOf(deps, tenant, request);
+  const subscriptionId = await subscriptionWithSeats(deps, tenant, organization);
+  const { customerId, ensure } = await seatCustomer(deps, context, organization, request);
   const at = timeOf(request);
-  return changeSeat(deps, context, organization, 'add', { ...request }, (now) => ({
+  const command = (now: Instant): SubscriptionCommand => ({
     type: 'AddSeat',
     now,
     customerId,
-    externalCustomerId: external,
+    externalCustomerId: request.created_user_id,
     ...withoutUnset({ metadata: request.metadata, at }),
-  }));
+  });
+  const { subscription } = await readSubscription(deps, tenant, subscriptionId);
+  // what will be refused makes no customer; under its key it may have been answered before
+  if (isAcceptable(() => decide(command(deps.credits.now(tenant)), subscription))) await ensure();
+  return changeSeat(deps, context, organization, subscriptionId, 'add', { ...request }, command);
+}
+
+function isAcceptable(attempt: () => unknown): boolean {
+  try {
+    attempt();
+    return true;
+  } catch (error) {
+    if (error instanceof Problem) return false;
+    throw error;
+  }
 }
 
 /**
@@ -76,7 +92,8 @@ export async function removeSeat(
   const user = await findCustomer(deps, tenant, request.removed_user_id);
   const customerId = user?.id ?? request.removed_user_id;
   const at = timeOf(request);
-  return changeSeat(deps, context, organization, 'remove', { ...request }, (now) => ({
+  const subscriptionId = await subscriptionWithSeats(deps, tenant, organization);
+  return changeSeat(deps, context, organization, subscriptionId, 'remove', { ...request }, (now) => ({
     type: 'RemoveSeat',
     now,
     customerId,
@@ -88,11 +105,11 @@ async function changeSeat(
   deps: SubscriptionsDeps,
   context: CommandContext,
   organization: Document<Customer>,
+  subscriptionId: string,
   action: 'add' | 'remove',
   input: Readonly<Record<string, Json>>,
   command: (now: Instant) => SubscriptionCommand,
 ): Promise<Answered<SeatChanged>> {
-  const subscriptionId = await subscriptionWithSeats(deps, context.tenant, organization);
   const { position, replayed } = await executeOn(
     deps,
     context,
@@ -144,30 +161,32 @@ async function openSubscriptions(
   return found.map(({ state }) => settled(state!, now)).filter(({ status }) => status !== 'canceled');
 }
 
-/** The user's customer: one that exists becomes a member, one that does not is made. */
+/** The user's customer, and what makes it one: one that exists becomes a member, one that does not is made. */
 async function seatCustomer(
-  { ports, credits }: SubscriptionsDeps,
+  deps: SubscriptionsDeps,
   context: CommandContext,
   organization: Document<Customer>,
   { created_user_id: external, created_user_info: { name = external, email } = {} }: AddSeatRequest,
-): Promise<string> {
+): Promise<{ readonly customerId: string; readonly ensure: () => Promise<unknown> }> {
   const { tenant } = context;
-  const known = await findCustomer({ ports, credits } as SubscriptionsDeps, tenant, external);
+  const { ports } = deps;
   const membership = { orgRole: 'member', customerOrganizationId: organization.id } as const;
+  const known = await findCustomer(deps, tenant, external);
   if (!known) {
     const id = derivedId('cus', tenant, 'seats.customer', organization.id, external);
     const input = withoutUnset({ id, name, email, externalCustomerId: external, ...membership });
-    await createCustomer(ports, withoutKey(context), input);
-    return id;
+    return { customerId: id, ensure: () => createCustomer(ports, withoutKey(context), input) };
   }
   if (known.id === organization.id)
     throw unacceptable([issue('/created_user_id', 'exclusive', 'The organisation itself takes no seat.')]);
   const { customerOrganizationId } = known.attributes;
   if (customerOrganizationId !== undefined && customerOrganizationId !== organization.id)
     throw new Problem('conflict', `${JSON.stringify(external)} belongs to another organisation.`);
-  if (customerOrganizationId === undefined)
-    await updateCustomer(ports, withoutKey(context), known.id, membership as CustomerChanges);
-  return known.id;
+  const link = () => updateCustomer(ports, withoutKey(context), known.id, membership);
+  return {
+    customerId: known.id,
+    ensure: customerOrganizationId === undefined ? link : () => Promise.resolve(),
+  };
 }
 
 const timeOf = ({ timestamp }: { readonly timestamp?: string }): Instant | undefined =>

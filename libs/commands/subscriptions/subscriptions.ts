@@ -135,7 +135,7 @@ async function parentTerms(
   start: Instant,
 ): Promise<PlanTerms> {
   const parent = await planOf(deps, tenant, parentId);
-  const planId = (await deps.lookups.newestVersion(tenant, versionOf(parent).stablePlanId)) ?? parentId;
+  const planId = (await deps.ports.reader.newestPlan(tenant, versionOf(parent).stablePlanId))?.id ?? parentId;
   return termsOf(deps, tenant, customer, withoutUnset({ planId, currency }), start);
 }
 

@@ -53,7 +53,7 @@ export async function termsOf(
 
 /** The price that is named, else the latest in the currency. Null: the plan has none. */
 async function priceOf(
-  { ports, lookups }: SubscriptionsDeps,
+  { ports }: SubscriptionsDeps,
   tenant: string,
   { attributes: { preferredCurrency } }: Document<Customer>,
   plan: Document<Plan>,
@@ -73,16 +73,13 @@ async function priceOf(
     if (issues.length > 0) throw unacceptable(issues);
     return price;
   }
-  const ids = [...used, ...(await lookups.pricesOfPlan(tenant, plan.id))];
-  const prices = (await Promise.all(ids.map(async (id) => ports.reader.price(tenant, id)))).filter(
-    (price) => price !== null && price.archivedAt === null,
-  ) as Document<Price>[];
+  const prices = await ports.reader.pricesOf(tenant, plan);
   const latestIn = (wanted: string | undefined): Document<Price> | undefined =>
-    prices.findLast(({ attributes }) => attributes.currency === wanted);
+    prices.find(({ attributes }) => attributes.currency === wanted);
   const latest = latestIn(currency);
   if (currency !== undefined && !latest)
     throw unacceptable([issue('/currency', 'unknown_reference', `The plan has no price in ${currency}.`)]);
-  return latest ?? latestIn(preferredCurrency) ?? latestIn(prices[0]?.attributes.currency) ?? null;
+  return latest ?? latestIn(preferredCurrency) ?? prices[0] ?? null;
 }
 
 async function featuresOf(

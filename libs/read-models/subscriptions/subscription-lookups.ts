@@ -38,22 +38,6 @@ export function createSubscriptionLookups(
            and plan_id = any($2::text[]) order by created_position`,
         [tenant, planIds],
       ),
-    pricesOfPlan: (tenant: string, planId: string) =>
-      idsOf(
-        'catalog',
-        `select id from ${LIVE}.catalog where tenant = $1 and kind = 'price' and plan_id = $2 order by created_position`,
-        [tenant, planId],
-      ),
-    newestVersion: async (tenant: string, stablePlanId: string) =>
-      (
-        await idsOf(
-          'catalog',
-          `select id from ${LIVE}.catalog where tenant = $1 and kind = 'plan'
-             and coalesce(body #>> '{attributes,stablePlanId}', id) = $2
-           order by coalesce((body #>> '{attributes,versionNumber}')::integer, 1) desc limit 1`,
-          [tenant, stablePlanId],
-        )
-      )[0] ?? null,
     subscriptionsOf: (tenant: string, customerId: string) =>
       idsOf(
         'subscriptions',

@@ -1,0 +1,158 @@
+import { fresh } from './world.js';
+import * as is from './bad-values.js';
+import { priceBody, things, type Route } from './bad-routes.js';
+
+const planFields = {
+  '/commitMessage': is.text(500),
+  '/isVisibleInPricingTable': is.flag,
+  '/isEnterprisePlan': is.flag,
+  '/buttonText': is.text(100),
+  '/enterpriseRedirectUrl': { bad: [...is.text(2000).bad, 'https://acme.example'] },
+  '/features': is.list(500),
+  '/features/0/featureSlug': is.textReference(64),
+  '/features/0/value': { bad: [...is.featureValue.bad.filter((value) => value !== null), 'many', true] },
+  '/featureIds': { bad: [5, 'x', {}, [5], ['no-such-thing'], ['-a'], Array(501).fill('a')] },
+  '/prices': is.list(20),
+  '/prices/0': { bad: [5, 'x', null, {}] },
+  '/isTrialPlan': { bad: is.flag.bad },
+  '/trialParentPlanId': is.reference,
+  '/trialDays': { bad: [...is.whole(1, 3650).bad, 7] },
+};
+
+const terms = () => ({
+  features: [{ featureSlug: things.feature, value: 5 }],
+  prices: [{ currency: 'USD', unitAmountCents: 500, billingInterval: 'month' }],
+});
+
+/** Routes of features, plans and what is sold of them. */
+export const PLAN_ROUTES: Readonly<Record<string, Route>> = {
+  'POST features': {
+    path: '/v1/features',
+    status: 201,
+    body: () => ({
+      id: fresh('feat'),
+      slug: fresh('slug'),
+      displayName: 'F',
+      featureValue: 10,
+      meterId: things.meter.id,
+    }),
+    fields: {
+      '/id': is.id,
+      '/slug': is.required(is.slug),
+      '/displayName': is.required(is.text(255)),
+      '/description': is.text(2000),
+      '/featureValue': { ...is.featureValue, required: true },
+      '/meterId': is.reference,
+    },
+  },
+  'POST plans': {
+    path: '/v1/plans',
+    status: 201,
+    body: () => ({ id: fresh('plan'), planName: 'P', metadata: { a: 'b' }, ...terms() }),
+    fields: {
+      '/id': is.id,
+      '/planName': is.required(is.text(255)),
+      '/planDescription': is.text(2000),
+      '/metadata': is.metadata,
+      '/stablePlanId': is.id,
+      '/versionNumber': { bad: [...is.whole(1, 1_000_000).bad, 2] },
+      ...planFields,
+      '/priceIds': { bad: [[], ['x']] },
+    },
+  },
+  'POST plans/{id}': {
+    path: () => `/v1/plans/${things.plan}`,
+    status: 201,
+    body: () => ({ planName: 'P', ...terms() }),
+    fields: {
+      '/planName': is.text(255),
+      '/planDescription': is.text(2000),
+      '/metadata': is.metadata,
+      '/versionNumber': is.whole(1, 1_000_000),
+      ...planFields,
+      '/priceIds': { bad: [5, 'x', {}, [5], ['no-such-thing'], ['-a'], Array(201).fill('a')] },
+      '/id': { bad: ['mine'] },
+    },
+  },
+  'POST pricing-tables': {
+    path: '/v1/pricing-tables',
+    status: 201,
+    body: () => ({
+      name: 'T',
+      slug: fresh('table'),
+      planIds: [things.plan],
+      planConfigs: [{ planId: things.plan }],
+    }),
+    fields: {
+      '/name': is.required(is.text(255)),
+      '/slug': is.required(is.slug),
+      '/heading': is.text(255),
+      '/subheading': is.text(500),
+      '/isActive': is.flag,
+      '/planIds': is.required({ bad: [5, 'x', {}, [], [5], ['no-such-thing'], Array(51).fill('a')] }),
+      '/planConfigs': is.list(50),
+      '/planConfigs/0/planId': is.required(is.reference),
+      '/planConfigs/0/displayOrder': is.whole(0, 1_000_000),
+      '/planConfigs/0/isPopular': is.flag,
+      '/planConfigs/0/popularText': is.text(100),
+      '/planConfigs/0/buttonText': is.text(100),
+      '/planConfigs/0/buttonOutline': is.flag,
+    },
+  },
+  'POST enrollment/rules': {
+    path: '/v1/enrollment/rules',
+    status: 201,
+    body: () => ({ planId: things.plan, matcherType: 'email', matcherValue: 'ada@acme.example' }),
+    fields: {
+      '/planId': is.required(is.reference),
+      '/matcherType': is.required(is.oneOf('email')),
+      '/matcherValue': is.required({ bad: [...is.email.bad, 'acme.example'] }),
+    },
+  },
+  'POST features/checkSlug': {
+    path: '/v1/features/checkSlug',
+    status: 200,
+    body: () => ({ slug: fresh('slug') }),
+    fields: { '/slug': is.required(is.slug) },
+  },
+  'PATCH features': {
+    method: 'PATCH',
+    path: () => `/v1/features/${things.feature}`,
+    status: 200,
+    body: () => ({ displayName: fresh('F'), featureValue: 7 }),
+    fields: {
+      '/slug': { bad: [...is.slug.bad, 'another'] },
+      '/displayName': is.text(255),
+      '/description': is.text(2000),
+      '/featureValue': { bad: [...is.featureValue.bad, 'many', true] },
+      '/meterId': is.reference,
+    },
+  },
+  'POST prices': {
+    path: '/v1/prices',
+    status: 201,
+    body: () => ({ id: fresh('price'), ...priceBody() }),
+    fields: {
+      '/id': is.id,
+      '/planId': is.required(is.reference),
+      '/currency': is.required(is.currency),
+      '/pricingData': is.required(is.object),
+      '/pricingData/dsl_version': { bad: [0, 2, '1', null, {}, []], required: true },
+      '/pricingData/components': is.required({ bad: [...is.list(1000, 1).bad, [[]], [['x']], [[{}]]] }),
+      '/pricingData/components/0': { bad: [5, 'x', null, {}] },
+      '/pricingData/components/0/id': is.id,
+      '/pricingData/components/0/type': is.required(is.oneOf('usage')),
+      '/pricingData/components/0/label': is.required(is.text(255)),
+      '/pricingData/components/0/unit_cost_cents': is.amount,
+      '/pricingData/components/0/metric_id': is.reference,
+      '/pricingData/components/0/recurrence_rule': { bad: [...is.rule.bad, 'FREQ=DAILY'] },
+      '/pricingData/components/0/timezone': is.timezone,
+      '/pricingData/components/0/free_units': is.amount,
+      '/pricingData/components/0/unit_label': is.text(64),
+      '/pricingData/components/0/tiers': { bad: [...is.object.bad, {}] },
+      '/unitAmountCents': { bad: [...is.amount.bad, 1] },
+      '/billingInterval': { bad: [...is.oneOf('month').bad, 'year'] },
+      '/pricingModel': { bad: [...is.oneOf('flat').bad, 'tiered', 'flat'] },
+    },
+  },
+};
