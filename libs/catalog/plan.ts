@@ -18,7 +18,7 @@ export type Plan = {
   readonly planName: string;
   readonly planDescription?: string | undefined;
   readonly metadata?: Metadata | undefined;
-  /** Id that all versions share; absent in plans from before there were versions: read it with {@link versionOf}. */
+  /** Id that all versions share; absent in plans from before there were versions: their own id. */
   readonly stablePlanId?: StoredId | undefined;
   /** 1 is the first; absent: 1. */
   readonly versionNumber?: number | undefined;
@@ -30,7 +30,7 @@ export type Plan = {
   readonly isTrialPlan?: boolean | undefined;
   /** A version of the plan that a trial becomes; the newest version of that plan is what counts. */
   readonly trialParentPlanId?: StoredId | undefined;
-  /** 1 to {@link MAX_TRIAL_DAYS}. */
+  /** 1 to 3650. */
   readonly trialDays?: number | undefined;
   /** Absent: yes. */
   readonly isVisibleInPricingTable?: boolean | undefined;

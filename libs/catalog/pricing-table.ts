@@ -11,7 +11,7 @@ export type PricingTable = {
   readonly subheading?: string | undefined;
   /** Whether the public can read it. */
   readonly isActive: boolean;
-  /** 1 to {@link MAX_TABLE_PLANS} plans, each by any of its versions; the newest version is shown. */
+  /** 1 to 50 plans, each by any of its versions; the newest version is shown. */
   readonly planIds: readonly StoredId[];
   readonly planConfigs?: readonly PlanConfig[] | undefined;
 };
