@@ -18,7 +18,7 @@ export type Plan = {
   readonly planName: string;
   readonly planDescription?: string | undefined;
   readonly metadata?: Metadata | undefined;
-  /** Id that all versions share; absent in plans from before there were versions: `versionOf` reads it. */
+  /** Id that all versions share; absent in plans from before there were versions: their own id. */
   readonly stablePlanId?: StoredId | undefined;
   /** 1 is the first; absent: 1. */
   readonly versionNumber?: number | undefined;
