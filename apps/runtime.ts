@@ -15,7 +15,7 @@ import {
   type NewId,
 } from '#libs/commands';
 import { createCatalogReader, type CatalogReader } from '#libs/commands/catalog';
-import { settleSubscription, type SubscriptionsDeps } from '#libs/commands/subscriptions';
+import { settleBilling, settleSubscription, type SubscriptionsDeps } from '#libs/commands/subscriptions';
 import type { EventStore } from '#libs/event-store';
 import { createMemoryEventStore } from '#libs/event-store/memory';
 import { openEventStoreDb } from '#libs/event-store/eventstoredb';
@@ -135,6 +135,7 @@ export async function startRuntime(
       locateConsumption: readModels.locateConsumption,
       locateSeries: readModels.locateSeries,
       drawnByMeter: readModels.drawnByMeter,
+      settleBilling: (tenant, customerId) => settleBilling(subscriptions, tenant, customerId),
       customersDue: async (tenant, at, after) => {
         if (after === null) await readModels.waitForPosition(await eventStore.head(), DUE_WAIT);
         return readModels.customersDue(tenant, at, after);

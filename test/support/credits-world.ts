@@ -62,6 +62,7 @@ export function creditsWorld(): CreditsWorld {
           .map(({ data, revision }) => ({ consumptionId: String(data['consumptionId']), revision }))
           .reverse()
           .slice(0, limit),
+      settleBilling: () => Promise.resolve(),
       customersDue: (_, __, after) => Promise.resolve(after === null ? ['c1'] : []),
     };
     await createCustomer(world.ports, asked, { id: 'c1', name: 'Ada', timezone: 'Europe/Berlin' });

@@ -131,7 +131,9 @@ export class CustomerCreditsController {
   /** The customer's own id, once the read models show what this process wrote to the account. */
   private async customer(call: ReadCall, query: CustomerQuery & ReadQuery, id: string): Promise<string> {
     const external = query.isExtCustId === 'true';
-    const customer = await resolveCustomer(this.runtime.current.credits, call.tenant, { id, external });
+    const { credits } = this.runtime.current;
+    const customer = await resolveCustomer(credits, call.tenant, { id, external });
+    await credits.settleBilling(call.tenant, customer.id);
     await this.gate.pass(call, query, customer.id);
     return customer.id;
   }

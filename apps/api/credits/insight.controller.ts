@@ -128,7 +128,10 @@ export class InsightController {
 
   private async customer({ tenant }: ReadCall, { isExtCustId }: { isExtCustId?: string }, id: string) {
     const external = isExtCustId === 'true';
-    return (await resolveCustomer(this.runtime.current.credits, tenant, { id, external })).id;
+    const { credits } = this.runtime.current;
+    const customer = await resolveCustomer(credits, tenant, { id, external });
+    await credits.settleBilling(tenant, customer.id);
+    return customer.id;
   }
 }
 

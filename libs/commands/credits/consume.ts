@@ -41,6 +41,7 @@ export async function consume(
 ): Promise<Answered<ConsumptionAnswer> | Refused> {
   const { tenant } = context;
   const customer = await resolveCustomer(deps, tenant, { id: request.customerId, external });
+  await deps.settleBilling(tenant, customer.id);
   const command = await drawnUnit(deps, tenant, request)
     .then((drawn) => consumeCommand(deps, request, drawn))
     .catch((error: unknown) => refuseLater(context.idempotencyKey !== undefined, error));

@@ -34,6 +34,8 @@ export interface CreditsDeps {
     meterId: string,
     limit: number,
   ) => Promise<readonly { readonly consumptionId: string; readonly revision: number }[]>;
+  /** Records what time has made due on the subscriptions that renew an account's grants: before the account is used. */
+  readonly settleBilling: (tenant: string, customerId: string) => Promise<void>;
   /** Customers of the tenant with something due at an instant, a page of them after `after`, in order of their ids. */
   readonly customersDue: (tenant: string, at: Instant, after: string | null) => Promise<readonly string[]>;
 }

@@ -50,6 +50,7 @@ export async function placeHold(
 ): Promise<Answered<HoldAnswer> | Refused> {
   const { tenant } = context;
   const customer = await resolveCustomer(deps, tenant, { id: request.customerId, external });
+  await deps.settleBilling(tenant, customer.id);
   const holdId = request.id ?? deps.newId('hold');
   const repeatable = context.idempotencyKey !== undefined || request.id !== undefined;
   const command = await drawnUnit(deps, tenant, request)

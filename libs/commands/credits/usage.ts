@@ -214,6 +214,7 @@ async function customerAndMeter(deps: CreditsDeps, tenant: string, request: Usag
 async function prepare(deps: CreditsDeps, context: CommandContext, request: UsageRequest) {
   const { tenant } = context;
   const { customer, meter } = await customerAndMeter(deps, tenant, request);
+  await deps.settleBilling(tenant, customer.id);
   const { idempotencyKey } = request;
   const command = await (draws(meter.attributes) ? drawingCommand : measuringCommand)(
     deps,

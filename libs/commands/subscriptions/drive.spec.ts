@@ -13,11 +13,12 @@ import {
   tenant,
 } from '../../../test/support/catalog-world.js';
 import { creditsWorld } from '../../../test/support/credits-world.js';
+import { consume } from '../credits/consume.js';
 import { changeSubscription } from './changes.js';
-import { subscriptions, type SubscriptionLookups, type SubscriptionsDeps } from './deps.js';
+import { readSubscription, subscriptions, type SubscriptionLookups, type SubscriptionsDeps } from './deps.js';
 import { settleSubscription } from './drive.js';
 import { addSeat, removeSeat } from './seats.js';
-import { settleSubscriptions } from './settle-due.js';
+import { settleBilling, settleSubscriptions } from './settle-due.js';
 import { createSubscription } from './subscriptions.js';
 
 const world = creditsWorld();
@@ -295,6 +296,41 @@ describe('a crash between the subscription and the accounts', () => {
       ]);
     });
   }
+});
+
+describe('an account in use while no worker runs', () => {
+  const draw = async () => {
+    const credits = {
+      ...deps.credits,
+      settleBilling: (of: string, customerId: string) => settleBilling(deps, of, customerId),
+    };
+    const request = { customerId: 'org', meterId: 'm1', value: 1, onShortage: 'refuse' } as const;
+    return consume(credits, asked, request, false);
+  };
+  const periodEnd = async () => (await readSubscription(deps, tenant, 's')).subscription.period.end;
+  const since = async (count: number) => (await told()).slice(count).map((one) => one.replace(/ \d+$/, ''));
+
+  it('is renewed at the end of the period before anything is drawn, and not earlier', async () => {
+    await create();
+    const end = await periodEnd();
+    world.now = end - 1;
+    await draw();
+    const early = (await told()).length;
+    world.now = end;
+    await draw();
+    const after = await since(early);
+    expect(after).toContain('GrantIssued billing');
+    expect(after.at(-1)).toBe('CreditsConsumed');
+  });
+
+  it('has nothing left of a subscription that ended with its period', async () => {
+    await create();
+    await change('cancel', { atPeriodEnd: true });
+    world.now = (await periodEnd()) - 1;
+    await draw();
+    world.now++;
+    expect(await draw()).toMatchObject({ problem: { code: 'insufficient_credit' } });
+  });
 });
 
 describe('driving', () => {

@@ -1,8 +1,9 @@
 import type { Instant } from '#libs/kernel';
-import type { CreditEvent } from '#libs/credits';
+import type { AccountState, CreditEvent } from '#libs/credits';
+import { nextDue } from '#libs/subscriptions';
 import type { CommandContext } from '../stream-kind.js';
 import { settleSubscription } from './drive.js';
-import type { SubscriptionsDeps } from './deps.js';
+import { subscriptions as kind, type SubscriptionsDeps } from './deps.js';
 
 /** What a run of a job recorded of subscriptions. */
 export interface SubscriptionsSettled {
@@ -30,4 +31,31 @@ export async function settleSubscriptions(
     }
     after = ids.at(-1)!;
   }
+}
+
+/**
+ * The same of the subscriptions that renew an account's grants, as of now: an account cannot tell by itself that a period has
+ * ended. Costs a look into memory where nothing is due.
+ */
+export async function settleBilling(
+  deps: SubscriptionsDeps,
+  tenant: string,
+  customerId: string,
+): Promise<void> {
+  const { writer, account, now } = deps.credits;
+  const { state } = await writer.read(account, tenant, customerId, Infinity);
+  for (const id of renewingSubscriptions(state)) {
+    const { state: subscription } = await writer.read(kind, tenant, id, Infinity);
+    if (!subscription || (nextDue(subscription) ?? Infinity) > now(tenant)) continue;
+    await settleSubscription(deps, { tenant, actor: 'time', correlationId: id }, id);
+  }
+}
+
+/** Ids of the subscriptions behind the series that are renewed by billing: their grants refer to them. */
+function renewingSubscriptions({ series }: AccountState): ReadonlySet<string> {
+  const ids = new Set<string>();
+  for (const { rule, status, template } of series.values())
+    if (rule === null && status === 'active' && template.referenceCode !== undefined)
+      ids.add(template.referenceCode);
+  return ids;
 }
