@@ -62,7 +62,12 @@ export class ApiModule {
         { provide: READ_MODELS_POOL, useValue: runtime.pool },
         {
           provide: CATALOG_QUERIES,
-          useFactory: () => createCatalogQueries(runtime.readModels, runtime.writer.knownPosition),
+          useFactory: () => {
+            const { readModels, writer, credits } = runtime;
+            return createCatalogQueries(readModels, writer.knownPosition, (tenant) =>
+              writer.lastWritten(tenant, credits.account.category),
+            );
+          },
         },
         { provide: APP_GUARD, useClass: ApiKeyGuard },
         ReadGate,

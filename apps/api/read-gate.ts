@@ -14,16 +14,19 @@ export class ReadGate {
   constructor(private readonly runtime: RuntimeRef) {}
 
   /**
-   * Waits for the position the caller asks for. Without one, and given a customer, for what this process itself has
-   * written to the customer's account; then a read model that is behind is answered as it is, and the header says so.
+   * Waits for the position the caller asks for. Without one for what this process itself has written: to the given customer's
+   * account, or to all but accounts; then a read model that is behind is answered as it is, and the header says so.
    * @throws Problem `read_model_behind` after two seconds, only when the caller asked for a position
    */
   async pass({ request, tenant }: ReadCall, query: ReadQuery, customerId?: string): Promise<void> {
     const { readModels, writer, credits } = this.runtime.current;
     const asked = minPositionOf(request, query);
     if (asked !== undefined) return readModels.waitForPosition(asked);
-    if (customerId === undefined) return;
-    const own = writer.knownPosition(credits.account.category, tenant, customerId);
+    const { category } = credits.account;
+    const own =
+      customerId === undefined
+        ? writer.lastWritten(tenant, category)
+        : writer.knownPosition(category, tenant, customerId);
     if (own > 0n) await readModels.waitForPosition(own).catch(() => undefined);
   }
 

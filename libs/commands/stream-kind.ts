@@ -90,6 +90,9 @@ export interface StreamWriter {
     maxAgeMs?: number,
   ): Promise<{ readonly state: State; readonly revision: number; readonly position: Position }>;
 
+  /** Position of the last event this process has appended to the tenant's streams of other categories than one; 0: none. */
+  lastWritten(tenant: string, exceptCategory: string): Position;
+
   /** Position of the stream's last event as far as this process knows without asking; 0 when it knows nothing. */
   knownPosition(category: string, tenant: string, id: string): Position;
 }

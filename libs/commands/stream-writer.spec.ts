@@ -260,3 +260,14 @@ describe('a stream with an event that is not known', () => {
     expect(seen.at(-1)).toEqual({ type: 'GrantExpired', data: { ...first, cause: 'ended' } });
   });
 });
+
+it('knows how far it has written itself, but for one category', async () => {
+  const { eventStore, writer } = given();
+  expect(writer.lastWritten('t', 'other')).toBe(0n);
+  await writer.execute(account, 'a', request(grant('g', 5n)));
+  const last = await eventStore.head();
+  await given({ eventStore }).writer.execute(account, 'b', request(grant('h', 5n)));
+  expect(writer.lastWritten('t', 'other')).toBe(last);
+  expect(writer.lastWritten('t', account.category)).toBe(0n);
+  expect(writer.lastWritten('u', 'other')).toBe(0n);
+});

@@ -75,6 +75,8 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
   const onError = options.onError ?? (() => undefined);
   const cache = createStreamCache(eventStore, maxWeight);
   const ready = new Set<StreamEntry>();
+  /** By tenant and category, of what this process has appended. */
+  const lastOf = new Map<string, Map<string, bigint>>();
   const stats: WriterStats = { commands: 0, appends: 0, events: 0, conflicts: 0, replays: 0 };
   let waiting = 0;
   let scheduled = false;
@@ -215,6 +217,7 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
     stats.events += newEvents.length;
     const position = result.positions.at(-1)!;
     if (entry.head.revision < head.revision) entry.head = { ...head, position };
+    wrote(entry, position);
     for (const outcome of stream.outcomes)
       if (outcome.did === 'write' && outcome.pending.commandId !== null)
         entry.receipts.set(outcome.pending.commandId, {
@@ -224,6 +227,12 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
         });
     answer(stream, (revision) => result.positions[revision - expectedRevision - 1] ?? position);
     snapshot(entry);
+  }
+
+  function wrote({ name, kind }: StreamEntry, position: bigint): void {
+    const tenant = tenantOfStream(name);
+    const last = lastOf.get(tenant) ?? new Map<string, bigint>();
+    if (position > (last.get(kind.category) ?? 0n)) lastOf.set(tenant, last.set(kind.category, position));
   }
 
   function answer(stream: StagedStream, positionAt?: (revision: number) => bigint): void {
@@ -363,6 +372,13 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
         await cache.readTail(entry);
       const { state, revision, position } = entry.head;
       return { state: state as never, revision, position };
+    },
+
+    lastWritten: (tenant, exceptCategory) => {
+      let last = 0n;
+      for (const [category, position] of lastOf.get(tenant) ?? [])
+        if (category !== exceptCategory && position > last) last = position;
+      return last;
     },
 
     knownPosition: (category, tenant, id) => cache.get(streamName(category, tenant, id))?.head.position ?? 0n,

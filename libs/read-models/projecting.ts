@@ -35,7 +35,7 @@ class LookAgain extends Error {}
 const LOOK_AFTER = 500;
 
 /** Events at once that tell of a busy log, on which the next ones are gathered for so many milliseconds: many cost less than few. */
-const BUSY = 16;
+const BUSY = 64;
 const GATHER = 25;
 
 /** Rows are always found by their keys; statistics of a table that was empty a moment ago would say otherwise. */

@@ -58,6 +58,15 @@ describe('lists', () => {
     }
   });
 
+  test('show what the same server wrote a moment ago, though nobody names a position', async () => {
+    for (let n = 0; n < 15; n += 1) {
+      const email = `${fresh('reader')}@example.com`;
+      const { id } = ok(await api.post('/v1/customers', { name: 'Reader', email }), 201);
+      const { data } = ok(await api.get(`/v1/customers?email=${encodeURIComponent(email)}`), 200);
+      expect(data.map((one: { id: string }) => one.id)).toEqual([id]);
+    }
+  });
+
   test('a limit or cursor that is none is 400', async () => {
     for (const query of [
       'limit=0',

@@ -32,6 +32,8 @@ export function createCatalogQueries(
   { pool, waitForPosition }: { readonly pool: pg.Pool } & Pick<PositionWaiter, 'waitForPosition'>,
   /** How far this process itself has written or read an object; 0 when it does not know it. */
   knownPosition: (category: string, tenant: string, id: string) => Position = () => 0n,
+  /** How far this process itself has written objects of the tenant. */
+  lastWritten: (tenant: string) => Position = () => 0n,
 ) {
   const findCustomer = new FindCustomerHandler(pool);
   const findCatalog = new FindCatalogHandler(pool);
@@ -43,8 +45,7 @@ export function createCatalogQueries(
       : waitForPosition(minPosition, undefined, [kind === 'customer' ? 'customers' : 'catalog']);
 
   /** Nobody asked for a position: what this process wrote a moment ago is shown all the same, if it comes in time. */
-  const reachOwn = async (tenant: string, kind: Category, id: string): Promise<void> => {
-    const own = knownPosition(kind, tenant, id);
+  const reachOwn = async (kind: Category, own: Position): Promise<void> => {
     if (own > 0n) await reach(kind, { minPosition: own }).catch(() => undefined);
   };
 
@@ -55,7 +56,9 @@ export function createCatalogQueries(
       id: string,
       options: Options = {},
     ): Promise<{ readonly data: Attributes; readonly position: Position } | null> {
-      await (options.minPosition === undefined ? reachOwn(tenant, kind, id) : reach(kind, options));
+      await (options.minPosition === undefined
+        ? reachOwn(kind, knownPosition(kind, tenant, id))
+        : reach(kind, options));
       const { data, position } =
         kind === 'customer'
           ? await findCustomer.execute(new FindCustomer(tenant, id))
@@ -73,7 +76,7 @@ export function createCatalogQueries(
       readonly nextCursor: string | null;
       readonly position: Position;
     }> {
-      await reach(kind, page);
+      await (page.minPosition === undefined ? reachOwn(kind, lastWritten(tenant)) : reach(kind, page));
       const { data, nextKey, position } =
         kind === 'customer'
           ? await listCustomers.execute(new ListCustomers(tenant, filters, page))
