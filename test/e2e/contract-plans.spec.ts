@@ -359,7 +359,7 @@ describe('a pricing table', () => {
     expect(await read(`/v1/pricing-tables/${made.id}`)).toMatchObject({ isActive: false, heading: 'Soon' });
     expectProblem(await page.get(url), 404, 'not_found');
     ok(await api.send('PATCH', `/v1/pricing-tables/${made.id}`, { isActive: true }), 200);
-    ok(await api.post(`/v1/pricing-tables/${made.id}/archive`), 200);
+    ok(await api.post(`/v1/pricing-tables/${made.id}/archive`, {}), 200);
     expect(idsOf(await read('/v1/pricing-tables'))).not.toContain(made.id);
     expectProblem(await page.get(url), 404, 'not_found');
   });

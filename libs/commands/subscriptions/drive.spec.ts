@@ -4,7 +4,14 @@ import { createCatalogReader, createCustomer } from '#libs/commands/catalog';
 import type { EventStore } from '#libs/event-store';
 import { creditDefinitions, features, plans, prices } from '../catalog/catalog-kinds.js';
 import { createDocument } from '../catalog/catalog-writer.js';
-import { asked, context, issuesOf, problemOf, tenant } from '../../../test/support/catalog-world.js';
+import {
+  asked,
+  catalogIndexOf,
+  context,
+  issuesOf,
+  problemOf,
+  tenant,
+} from '../../../test/support/catalog-world.js';
 import { creditsWorld } from '../../../test/support/credits-world.js';
 import { changeSubscription } from './changes.js';
 import { subscriptions, type SubscriptionLookups, type SubscriptionsDeps } from './deps.js';
@@ -27,7 +34,11 @@ function openDeps(failing: (stream: string) => boolean = () => false): Subscript
         : world.eventStore.append(batches),
   };
   const writer = createStreamWriter({ eventStore, clock: () => world.now });
-  const reader = createCatalogReader({ writer, monotonic: () => world.monotonic });
+  const reader = createCatalogReader({
+    writer,
+    index: catalogIndexOf(world.eventStore),
+    monotonic: () => world.monotonic,
+  });
   return {
     credits: { ...world.deps, writer, catalog: reader, eventStore },
     ports: { writer, reader, newId: world.ports.newId },
