@@ -348,7 +348,7 @@ describe('a pricing table', () => {
         trial: { planId: trial.id, planName: 'Pro', trialDays: 7 },
       },
     ]);
-    const byHeader = (key: string) => world.server.client('').get(url, { 'X-Lumen-Key': key });
+    const byHeader = (key: string) => world.server.client().get(url, { 'X-Lumen-Key': key });
     expect(ok(await byHeader(world.keys.publishable), 200)).toEqual(shown);
     expectProblem(await byHeader(world.keys.secret), 401, 'unauthorized');
     expectProblem(await byHeader('pk_test_nonsense'), 401, 'unauthorized');

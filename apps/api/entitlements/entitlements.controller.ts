@@ -63,6 +63,10 @@ export class EntitlementsController {
     @Param('customerId') id: string,
     @Body() { featureSlugs }: FeatureSlugsBody,
   ) {
+    if (featureSlugs.length === 0)
+      throw new Problem('malformed_request', 'featureSlugs is empty.', [
+        issue('/featureSlugs', 'length', 'featureSlugs names at least one feature.'),
+      ]);
     const customer = await this.customer(call, query, id);
     const entitlements = (await this.check(call, query, [customer.id], featureSlugs))[0]!;
     return { customerId: customer.id, entitlements };

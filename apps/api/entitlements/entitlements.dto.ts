@@ -14,6 +14,6 @@ export class EntitlementsQuery extends CustomerReadQuery {
 }
 
 export class FeatureSlugsBody {
-  @Field(IsTextList(1, MOST_SLUGS), { type: [String], example: ['api-calls', 'sso'] })
+  @Field(IsTextList(0, MOST_SLUGS), { type: [String], example: ['api-calls', 'sso'] })
   featureSlugs!: string[];
 }
