@@ -61,13 +61,13 @@ const steps = fc.oneof(
   { weight: 2, arbitrary: simple('pause', 'resume', 'cancel', 'cancelLater', 'revoke') },
   { weight: 2, arbitrary: simple('addSeat', 'addSeat', 'removeSeat') },
   {
-    weight: 3,
+    weight: 5,
     arbitrary: fc.record({
-      do: fc.constantFrom('override', 'grant'),
+      do: fc.constantFrom('override', 'grant', 'grant'),
       wait: waits,
       n: fc.integer({ min: 1, max: 60 }),
       from: fc.integer({ min: 0, max: 2 * DAY }),
-      until: fc.integer({ min: 1, max: 20 * DAY }),
+      until: fc.integer({ min: 1, max: 40 * DAY }),
     }),
   },
   {
@@ -77,7 +77,7 @@ const steps = fc.oneof(
       wait: waits,
       n: fc.integer({ min: 1, max: 60 }),
       who: fc.integer({ min: 0, max: 2 }),
-      late: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 30 * DAY })),
+      late: fc.oneof(fc.constant(0), fc.constant(0), fc.integer({ min: 0, max: 30 * DAY })),
     }),
   },
 ) as fc.Arbitrary<Step>;
@@ -191,7 +191,7 @@ describe('entitlements, with nobody recording what time makes due', () => {
     const id = current.at(-1) ?? 'none';
     const change = (action: string, request: object) =>
       changeSubscription(deps, context, id, { action, request } as never);
-    const planId = step.n % 3 === 0 ? 'basic' : 'pro';
+    const planId = step.n % 3 === 0 ? 'pro' : 'basic';
     switch (step.do) {
       case 'subscribe': {
         const request = { id: `s${current.length}`, customerId: 'org', planId };
@@ -287,7 +287,7 @@ describe('entitlements, with nobody recording what time makes due', () => {
     const check = async (some: readonly Step[]): Promise<void> => {
       const tenant = `t${++run}`;
       const context = { tenant, actor: 'key', correlationId: 'c' };
-      ledger.clock.now = NOW;
+      ledger.clock.now = NOW + 1_234_567; // no period begins with an hour
       begins = (await ledger.eventStore.readAll(null, 1e6)).checkpoint;
       const deps = partsOn(ledger.eventStore);
       await catalogue(deps, context);
@@ -306,7 +306,6 @@ describe('entitlements, with nobody recording what time makes due', () => {
       };
       const seen: { at: Instant; said: readonly (readonly Entitlement[])[] }[] = [];
       for (const step of some) {
-        await ledger.caughtUp(readModels);
         await take(deps, context, step, ids).catch((error: unknown) => {
           if (!(error instanceof Problem)) throw error;
         });
@@ -324,9 +323,16 @@ describe('entitlements, with nobody recording what time makes due', () => {
       await ledger.caughtUp(readModels);
       for (const { at, said } of seen) expect(await answers(at)).toEqual(said);
     };
-    const histories = fc.array(steps, { minLength: 4, maxLength: 14 });
-    for (const some of fc.sample(histories, { seed: SEED, numRuns: 12 })) await check(some);
-    await fc.assert(fc.asyncProperty(histories, check), { numRuns: 6 });
+    const histories = fc
+      .array(steps, { minLength: 4, maxLength: 12 })
+      .map((some): Step[] => [{ do: 'subscribe', wait: 0, n: some.length }, ...some]);
+    // a grant that pays a debt when it begins: no row says so before that is recorded
+    await check([
+      { do: 'use', who: 2, n: 10, late: 0, wait: HOUR },
+      { do: 'grant', n: 59, from: HOUR, until: 30 * DAY, wait: 2 * HOUR },
+    ]);
+    for (const some of fc.sample(histories, { seed: SEED, numRuns: 9 })) await check(some);
+    await fc.assert(fc.asyncProperty(histories, check), { numRuns: 3 });
     for (const source of ['default true', 'default false', 'plan true', 'override true', 'credits true'])
       expect(sources).toContain(source);
     const checked = await verifyLedger({ eventStore: ledger.eventStore, pool: ledger.pool });

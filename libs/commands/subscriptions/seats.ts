@@ -166,7 +166,7 @@ async function seatCustomer(
   if (customerOrganizationId !== undefined && customerOrganizationId !== organization.id)
     throw new Problem('conflict', `${JSON.stringify(external)} belongs to another organisation.`);
   if (customerOrganizationId === undefined)
-    await updateCustomer(ports, withoutKey(context), known.id, membership as CustomerChanges);
+    await updateCustomer(ports, withoutKey(context), known.id, membership);
   return known.id;
 }
 
