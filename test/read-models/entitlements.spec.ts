@@ -140,7 +140,13 @@ describe('entitlements, with nobody recording what time makes due', () => {
         ...(id === 'ada' ? { orgRole: 'member', customerOrganizationId: 'org' } : {}),
       });
     await createUnit(ports, context, { code: UNIT, scale: 2 });
-    await createMeter(ports, context, { id: 'm1', eventName: 'calls', unit: UNIT, rate: 1 });
+    await createMeter(ports, context, {
+      id: 'm1',
+      eventName: 'calls',
+      unit: UNIT,
+      rate: 1,
+      onShortage: 'pending',
+    });
     const named = (slug: string) => ({ slug, displayName: slug });
     await createFeature(ports, context, { id: 'f1', ...named('calls'), featureValue: 20, meterId: 'm1' });
     await createFeature(ports, context, { id: 'f2', ...named('sso'), featureValue: false });

@@ -11,7 +11,7 @@ import {
   type SubscriptionCommand,
 } from '#libs/subscriptions';
 import { withoutKey } from '../catalog/catalog-writer.js';
-import { createCustomer, updateCustomer, type CustomerChanges } from '../catalog/customers.handlers.js';
+import { createCustomer, updateCustomer } from '../catalog/customers.handlers.js';
 import { unacceptable } from '../credits/amounts.js';
 import type { Answered } from '../credits/answered.js';
 import { derivedId } from '../ids.js';
