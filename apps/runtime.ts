@@ -97,14 +97,10 @@ export async function startRuntime(
       (started) => started.stop(),
     );
     const onError = (error: unknown): void => logger.error({ err: error }, 'in the background');
-    const pool = opening(
-      'connections',
-      new pg.Pool({ connectionString: database.url, max: 10, options: '-c jit=off' }),
-      (it) => {
-        it.off('error', onError).on('error', () => undefined); // connections end because we say so
-        return it.end();
-      },
-    );
+    const pool = opening('connections', new pg.Pool({ connectionString: database.url, max: 10 }), (it) => {
+      it.off('error', onError).on('error', () => undefined); // connections end because we say so
+      return it.end();
+    });
     pool.on('error', onError);
     const eventStore = opening(
       'event store',
