@@ -15,13 +15,20 @@ import {
   type NewId,
 } from '#libs/commands';
 import { createCatalogReader, type CatalogReader } from '#libs/commands/catalog';
-import { settleBilling, settleSubscription, type SubscriptionsDeps } from '#libs/commands/subscriptions';
+import {
+  settleBilling,
+  settleSubscription,
+  suppose,
+  type SubscriptionsDeps,
+  type Supposed,
+} from '#libs/commands/subscriptions';
 import type { EventStore } from '#libs/event-store';
 import { createMemoryEventStore } from '#libs/event-store/memory';
 import { openEventStoreDb } from '#libs/event-store/eventstoredb';
 import { openPostgresEventStore } from '#libs/event-store/postgres';
 import { createScheduleHold, startSchedules } from '#libs/schedules';
 import { createReadModels, migrateReadModels, type ReadModels } from '#libs/read-models';
+import type { Instant } from '#libs/kernel';
 import {
   createMetrics,
   startDatabase,
@@ -44,6 +51,14 @@ export interface Runtime {
   readonly readModels: ReadModels;
   readonly credits: CreditsDeps;
   readonly subscriptions: SubscriptionsDeps;
+  /** A customer as all recording up to `at` would leave it, or would have, had only what was `known` by then been recorded. */
+  readonly suppose: (
+    tenant: string,
+    customerId: string,
+    subscriptionIds: readonly string[],
+    at: Instant,
+    known?: Instant,
+  ) => Promise<Supposed>;
   readonly holdSchedules: ReturnType<typeof createScheduleHold>;
   readonly newId: NewId;
   readonly metrics: ReturnType<typeof createMetrics>;
@@ -101,15 +116,14 @@ export async function startRuntime(
     );
     const wall = systemClock();
     const clocks = createClocks(() => wall.now(''));
+    const writeCache =
+      config.eventStore === 'memory' ? noWriteCache : await openPostgresWriteCache(pool, eventStore.identity);
     const writer = opening(
       'writer',
       createStreamWriter({
         eventStore,
         clock: clocks.now,
-        writeCache:
-          config.eventStore === 'memory'
-            ? noWriteCache
-            : await openPostgresWriteCache(pool, eventStore.identity),
+        writeCache,
         onError,
       }),
       (it) => it.close(),
@@ -189,6 +203,7 @@ export async function startRuntime(
       readModels,
       credits,
       subscriptions,
+      suppose: (...asked) => suppose({ ...subscriptions, index: readModels, writeCache }, ...asked),
       holdSchedules: createScheduleHold(pool),
       newId,
       metrics,

@@ -16,6 +16,8 @@ import { FinanceController } from './credits/finance.controller.js';
 import { InsightController } from './credits/insight.controller.js';
 import { RenewalsController } from './credits/renewals.controller.js';
 import { CustomerCreditsController } from './credits/customer-credits.controller.js';
+import { EnrollmentController } from './subscriptions/enrollment.controller.js';
+import { EntitlementsController } from './entitlements/entitlements.controller.js';
 import { KeysController } from './keys/keys.controller.js';
 import { ReadGate } from './read-gate.js';
 import { RuntimeRef } from './runtime-ref.js';
@@ -47,6 +49,8 @@ export class ApiModule {
         UsageController,
         SubscriptionsController,
         SeatsController,
+        EnrollmentController,
+        EntitlementsController,
         TriggersController,
         AuditController,
         KeysController,

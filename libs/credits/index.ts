@@ -11,6 +11,7 @@ export * from './events.js';
 export { evolve, grantFrom } from './evolve.js';
 export * from './explanation.js';
 export * from './journal.js';
+export * from './metered.js';
 export * from './movements.js';
 export * from './outlook.js';
 export { leftOf } from './reverse.js';

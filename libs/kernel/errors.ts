@@ -34,6 +34,11 @@ export const ERRORS = {
     title: 'The user has no seat',
     advice: 'Only a seat that was added can be removed.',
   },
+  plan_not_free: {
+    status: 400,
+    title: 'The plan is not free',
+    advice: 'Users enrol in plans whose prices charge nothing; make a subscription for others.',
+  },
   // 401, 403
   unauthorized: {
     status: 401,

@@ -2,6 +2,7 @@ import { BalanceRow } from './balances/balances.entity.js';
 import { CatalogRow } from './catalog/catalog.entity.js';
 import { CheckpointRow } from './checkpoints/checkpoint.entity.js';
 import { CustomerRow } from './customers/customers.entity.js';
+import { EntitlementTermsRow, UsageTotalRow } from './entitlements/entitlements.entity.js';
 import { GrantRow } from './grants/grants.entity.js';
 import { HoldRow } from './holds/holds.entity.js';
 import { RenewalRow } from './renewals/renewals.entity.js';
@@ -16,6 +17,7 @@ export const ENTITIES = [
   CatalogRow,
   CheckpointRow,
   CustomerRow,
+  EntitlementTermsRow,
   GrantRow,
   HoldRow,
   RenewalRow,
@@ -23,4 +25,5 @@ export const ENTITIES = [
   SubscriptionRow,
   TransactionRow,
   UsageRow,
+  UsageTotalRow,
 ];

@@ -4,6 +4,7 @@ export type { KnownUntil } from './balances/history.js';
 export * from './catalog/catalog-queries.js';
 export * from './catalog/catalog.query.js';
 export * from './customers/customers.query.js';
+export * from './entitlements/entitlement-facts.js';
 export * from './grants/grants.query.js';
 export * from './holds/holds.query.js';
 export * from './lookups.js';

@@ -1,6 +1,7 @@
 import { balancesProjection } from './balances/balances.projection.js';
 import { catalogProjection } from './catalog/catalog.projection.js';
 import { customersProjection } from './customers/customers.projection.js';
+import { entitlementsProjection } from './entitlements/entitlements.projection.js';
 import { grantsProjection } from './grants/grants.projection.js';
 import { holdsProjection } from './holds/holds.projection.js';
 import type { Projection } from './projection.js';
@@ -15,6 +16,7 @@ export const PROJECTIONS: readonly Projection[] = [
   balancesProjection,
   catalogProjection,
   customersProjection,
+  entitlementsProjection,
   grantsProjection,
   holdsProjection,
   renewalsProjection,

@@ -1,12 +1,14 @@
 import type pg from 'pg';
 import { createBalancesAsOf, type BalancesAsOf } from './balances/balances-as-of.js';
+import { createEntitlementReads, type EntitlementReads } from './entitlements/entitlement-facts.js';
 import { createLookups, type Lookups } from './lookups.js';
 import { createDueWork, type DueWork } from './schedules/due-accounts.js';
 import { createSubscriptionLookups } from './subscriptions/subscription-lookups.js';
 import { startProjector, type Projector, type ProjectorOptions } from './projector.js';
 
 /** The read side of a process: the projector, or the one who looks on, and what commands look up in it. */
-export interface ReadModels extends Omit<Projector, 'stop'>, Lookups, DueWork, BalancesAsOf {
+export interface ReadModels
+  extends Omit<Projector, 'stop'>, Lookups, DueWork, BalancesAsOf, EntitlementReads {
   readonly pool: pg.Pool;
   readonly subscriptions: ReturnType<typeof createSubscriptionLookups>;
   /** Resolves when the batch in hand is committed and nothing more is projected. */
@@ -31,5 +33,6 @@ export async function createReadModels(options: ProjectorOptions): Promise<ReadM
     subscriptions: createSubscriptionLookups(pool, eventStore, projector),
     ...createDueWork(pool),
     ...createBalancesAsOf(eventStore),
+    ...createEntitlementReads(pool),
   };
 }

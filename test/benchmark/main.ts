@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { startEmbeddedPostgres } from '#libs/platform';
 import type { Comparison } from './comparison.js';
 import { benchConsume } from './consume.js';
+import { benchEntitlements } from './entitlements.js';
 import { benchEventStore } from './event-store.js';
 import { benchHttp } from './http.js';
 import { benchScaling } from './scaling.js';
@@ -13,6 +14,7 @@ import { benchLag, benchSoak } from './steady.js';
 
 const BENCHMARKS: Readonly<Record<string, (url: string, seconds: number) => Promise<Comparison[]>>> = {
   consume: benchConsume,
+  entitlements: benchEntitlements,
   'event-store': benchEventStore,
   http: benchHttp,
   scaling: benchScaling,

@@ -15,17 +15,8 @@ import {
 import { ListQuery, ReadQuery } from '../http/pagination.js';
 import { Times } from './meters.dto.js';
 
-class CustomerMembers {
-  @Field(IsText(255), {
-    optional: true,
-    example: 'user_ext_456',
-    description: 'your own name for it; unique',
-  })
-  externalCustomerId?: string;
-
-  @Field(IsEmailAddress(), { optional: true, example: 'billing@acme.example' })
-  email?: string;
-
+/** What is known of who pays. */
+export class BillingMembers {
   @Field(IsText(255), { optional: true, example: 'Acme Inc.' })
   businessName?: string;
 
@@ -76,6 +67,26 @@ class CustomerMembers {
   @Field(IsText(20), { optional: true, example: 'ACME', description: 'begins the numbers of its invoices' })
   invoicePrefix?: string;
 
+  @Field(IsMetadata(), {
+    optional: true,
+    type: Object,
+    additionalProperties: { type: 'string' },
+    example: { tier: 'gold' },
+  })
+  metadata?: Metadata;
+}
+
+class CustomerMembers extends BillingMembers {
+  @Field(IsText(255), {
+    optional: true,
+    example: 'user_ext_456',
+    description: 'your own name for it; unique',
+  })
+  externalCustomerId?: string;
+
+  @Field(IsEmailAddress(), { optional: true, example: 'billing@acme.example' })
+  email?: string;
+
   @Field(IsOneOf(ORG_ROLES), {
     optional: true,
     enum: ORG_ROLES,
@@ -89,14 +100,6 @@ class CustomerMembers {
     description: 'of a member: the primary customer of its organisation',
   })
   customerOrganizationId?: string;
-
-  @Field(IsMetadata(), {
-    optional: true,
-    type: Object,
-    additionalProperties: { type: 'string' },
-    example: { tier: 'gold' },
-  })
-  metadata?: Metadata;
 }
 
 export class CustomerBody extends CustomerMembers {

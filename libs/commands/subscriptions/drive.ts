@@ -34,13 +34,17 @@ export const lineGrantId = (
 /**
  * Tells the accounts what follows from a subscription's facts, then records that they were told. Whoever does it after a crash
  * says the same under the same ids and keys, so each grant exists once. What an account cannot take is recorded as refused.
+ * @param only the one account that is told: for what is supposed, never for what is recorded
  */
 export async function driveGrants(
   deps: SubscriptionsDeps,
   context: CommandContext,
   subscriptionId: string,
+  only?: string,
 ): Promise<Driven> {
   const { writer } = deps.credits;
+  const isTold = (step: GrantStep): boolean =>
+    only === undefined || (step.do !== 'release' && step.line.customerId === only);
   const events: CreditEvent[] = [];
   let position = 0n;
   for (;;) {
@@ -48,7 +52,7 @@ export async function driveGrants(
     if (!state || state.pending.length === 0) return { events, position };
     const refused: RefusedGrant[] = [];
     const told = await Promise.all(
-      byAccount(state.pending).map(async (steps) => {
+      byAccount(state.pending.filter(isTold)).map(async (steps) => {
         const written: Driven[] = [];
         // one after the other: an account hears of facts in their order
         for (const step of steps) written.push(await tellAccount(deps, context, state, step, refused));
@@ -77,6 +81,7 @@ export async function settleSubscription(
   context: CommandContext,
   subscriptionId: string,
   at: Instant = Infinity,
+  only?: string,
 ): Promise<Driven & { readonly facts: number }> {
   const { writer } = deps.credits;
   let facts = 0;
@@ -95,7 +100,7 @@ export async function settleSubscription(
     const due = state && nextDue(state);
     if (written.events.length === 0 || due === null || due > Math.min(at, written.recordedAt)) break;
   }
-  const driven = await driveGrants(deps, context, subscriptionId);
+  const driven = await driveGrants(deps, context, subscriptionId, only);
   return { events: driven.events, position: later(position, driven.position), facts };
 }
 

@@ -11,6 +11,7 @@ import {
   type SubscriptionChange,
 } from './changes.js';
 import type { SubscriptionsDeps } from './deps.js';
+import { enroll, type EnrollmentOffers, type EnrollmentRequest } from './enroll.js';
 import {
   addSeat,
   removeSeat,
@@ -112,6 +113,25 @@ export class RemoveSeatHandler implements ICommandHandler<RemoveSeat> {
   }
 }
 
+/** Gives a user a free plan: its customer and its subscription. */
+export class Enroll extends Command<Answered<SubscriptionAnswer>> {
+  constructor(
+    readonly context: CommandContext,
+    readonly request: EnrollmentRequest,
+    readonly offers: EnrollmentOffers,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(Enroll)
+export class EnrollHandler implements ICommandHandler<Enroll> {
+  constructor(@Inject(SUBSCRIPTIONS_DEPS) private readonly deps: SubscriptionsDeps) {}
+  execute({ context, request, offers }: Enroll): Promise<Answered<SubscriptionAnswer>> {
+    return enroll(this.deps, context, request, offers);
+  }
+}
+
 /** Every command handler of subscriptions. They need SUBSCRIPTIONS_DEPS. */
 export const subscriptionHandlers = [
   CreateSubscriptionHandler,
@@ -119,4 +139,5 @@ export const subscriptionHandlers = [
   MigrateSubscriptionsHandler,
   AddSeatHandler,
   RemoveSeatHandler,
+  EnrollHandler,
 ];

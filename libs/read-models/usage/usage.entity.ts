@@ -11,6 +11,9 @@ const EVENTS = 'event_name is not null';
 @Index('usage_by_meter', ['tenant', 'customerId', 'meterId', 'position'], {
   where: 'meter_id is not null and status is not null',
 })
+@Index('usage_by_meter_and_time', ['tenant', 'customerId', 'meterId', 'effectiveAt'], {
+  where: 'meter_id is not null',
+})
 @Index('usage_events_by_name', ['tenant', 'eventName', 'position'], { where: EVENTS })
 export class UsageRow {
   @Column({ type: 'text', primary: true })
