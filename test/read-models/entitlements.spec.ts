@@ -110,6 +110,7 @@ describe('entitlements, with nobody recording what time makes due', () => {
         account: accountKind(0),
         now: () => ledger.clock.now,
         expiryGrace: 0,
+        settleBilling: () => Promise.resolve(),
       },
       ...{
         maxEventAge: 34 * DAY,
