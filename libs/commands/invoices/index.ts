@@ -1,0 +1,5 @@
+export * from './charges.js';
+export * from './deps.js';
+export * from './driving.js';
+export * from './invoicing.js';
+export * from './upcoming.js';
