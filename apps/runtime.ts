@@ -15,6 +15,7 @@ import {
   type NewId,
 } from '#libs/commands';
 import { createCatalogReader, type CatalogReader } from '#libs/commands/catalog';
+import { invoiceSubscriptions, type InvoicesDeps } from '#libs/commands/invoices';
 import { settleSubscription, type SubscriptionsDeps } from '#libs/commands/subscriptions';
 import type { EventStore } from '#libs/event-store';
 import { createMemoryEventStore } from '#libs/event-store/memory';
@@ -44,6 +45,7 @@ export interface Runtime {
   readonly readModels: ReadModels;
   readonly credits: CreditsDeps;
   readonly subscriptions: SubscriptionsDeps;
+  readonly invoices: InvoicesDeps;
   readonly holdSchedules: ReturnType<typeof createScheduleHold>;
   readonly newId: NewId;
   readonly metrics: ReturnType<typeof createMetrics>;
@@ -145,6 +147,7 @@ export async function startRuntime(
       ports: { writer, reader: catalog, newId },
       lookups: readModels.subscriptions,
     };
+    const invoices: InvoicesDeps = { credits, lookups: readModels.invoices };
     const metrics = createMetrics();
     if (config.role !== 'api') {
       const lag = new Gauge({
@@ -170,6 +173,10 @@ export async function startRuntime(
             const context = { tenant, actor: 'schedule', correlationId: 'schedule' };
             return (await settleSubscription(subscriptions, context, id)).position;
           },
+          invoice: async (tenant, ids) => {
+            const context = { tenant, actor: 'schedule', correlationId: 'schedule' };
+            return (await invoiceSubscriptions(invoices, context, ids)).position;
+          },
           projected: (position) => readModels.waitForPosition(position, DUE_WAIT),
           onLag: (tenant, milliseconds) => lag.set({ tenant }, milliseconds / 1000),
           onError,
@@ -188,6 +195,7 @@ export async function startRuntime(
       readModels,
       credits,
       subscriptions,
+      invoices,
       holdSchedules: createScheduleHold(pool),
       newId,
       metrics,

@@ -16,6 +16,7 @@ import { FinanceController } from './credits/finance.controller.js';
 import { InsightController } from './credits/insight.controller.js';
 import { RenewalsController } from './credits/renewals.controller.js';
 import { CustomerCreditsController } from './credits/customer-credits.controller.js';
+import { InvoicesController } from './invoices/invoices.controller.js';
 import { KeysController } from './keys/keys.controller.js';
 import { ReadGate } from './read-gate.js';
 import { RuntimeRef } from './runtime-ref.js';
@@ -47,6 +48,7 @@ export class ApiModule {
         UsageController,
         SubscriptionsController,
         SeatsController,
+        InvoicesController,
         TriggersController,
         AuditController,
         KeysController,

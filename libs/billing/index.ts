@@ -1,3 +1,4 @@
+export * from './answer.js';
 export * from './charges.js';
 export * from './closing.js';
 export * from './compose.js';

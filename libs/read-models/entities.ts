@@ -4,6 +4,7 @@ import { CheckpointRow } from './checkpoints/checkpoint.entity.js';
 import { CustomerRow } from './customers/customers.entity.js';
 import { GrantRow } from './grants/grants.entity.js';
 import { HoldRow } from './holds/holds.entity.js';
+import { InvoiceRow, InvoiceSourceRow, SubscriptionBillingRow } from './invoices/invoices.entity.js';
 import { RenewalRow } from './renewals/renewals.entity.js';
 import { ScheduleRow } from './schedules/schedules.entity.js';
 import { SubscriptionRow } from './subscriptions/subscriptions.entity.js';
@@ -18,8 +19,11 @@ export const ENTITIES = [
   CustomerRow,
   GrantRow,
   HoldRow,
+  InvoiceRow,
+  InvoiceSourceRow,
   RenewalRow,
   ScheduleRow,
+  SubscriptionBillingRow,
   SubscriptionRow,
   TransactionRow,
   UsageRow,

@@ -8,6 +8,7 @@ import { HoldsAndRenewals1780000000000 } from './migrations/1780000000000-holds-
 import { DebtWhereItChanges1785000000000 } from './migrations/1785000000000-debt-where-it-changes.js';
 import { VersionsAndOrganizations1790000000000 } from './migrations/1790000000000-versions-and-organizations.js';
 import { Subscriptions1800000000000 } from './migrations/1800000000000-subscriptions.js';
+import { Invoices1820000000000 } from './migrations/1820000000000-invoices.js';
 import { LIVE } from './table.js';
 
 const MIGRATIONS = [
@@ -17,6 +18,7 @@ const MIGRATIONS = [
   DebtWhereItChanges1785000000000,
   VersionsAndOrganizations1790000000000,
   Subscriptions1800000000000,
+  Invoices1820000000000,
 ];
 
 /** TypeORM's view of the schema `read_models`: entities and migrations. Not yet connected. */

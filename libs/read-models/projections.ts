@@ -3,6 +3,7 @@ import { catalogProjection } from './catalog/catalog.projection.js';
 import { customersProjection } from './customers/customers.projection.js';
 import { grantsProjection } from './grants/grants.projection.js';
 import { holdsProjection } from './holds/holds.projection.js';
+import { invoicesProjection } from './invoices/invoices.projection.js';
 import type { Projection } from './projection.js';
 import { renewalsProjection } from './renewals/renewals.projection.js';
 import { schedulesProjection } from './schedules/schedules.projection.js';
@@ -17,6 +18,7 @@ export const PROJECTIONS: readonly Projection[] = [
   customersProjection,
   grantsProjection,
   holdsProjection,
+  invoicesProjection,
   renewalsProjection,
   schedulesProjection,
   subscriptionsProjection,

@@ -1,9 +1,9 @@
-import { Body, Controller, Get, HttpCode, Post, Query } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
 import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { parseInstant, Problem } from '#libs/kernel';
 import { IngestUsage, type IngestedUsage, type UsageRequest } from '#libs/commands';
-import { ListUsage } from '#libs/read-models';
+import { FindInvoiceLine, ListUsage } from '#libs/read-models';
 import {
   answerPage,
   answerRead,
@@ -17,6 +17,7 @@ import {
   pageOf,
   problemBody,
   Read,
+  ReadQuery,
   Write,
   type ReadCall,
   type WriteCall,
@@ -132,6 +133,16 @@ export class UsageController {
     );
     answerRead(call.reply, position);
     return answerPage(data, nextKey);
+  }
+
+  @Get(':id/invoice-line')
+  @ApiOperation({ summary: 'The line of an invoice that charges a usage event' })
+  async invoiceLine(@Read() call: ReadCall, @Query() query: ReadQuery, @Param('id') id: string) {
+    await this.gate.pass(call, query);
+    const { data, position } = await this.queries.execute(new FindInvoiceLine(call.tenant, id));
+    if (!data) throw new Problem('not_found', `There is no usage event ${JSON.stringify(id)}.`);
+    answerRead(call.reply, position);
+    return data;
   }
 }
 

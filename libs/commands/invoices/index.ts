@@ -2,4 +2,6 @@ export * from './charges.js';
 export * from './deps.js';
 export * from './driving.js';
 export * from './invoicing.js';
+export * from './operations.js';
+export * from './trace.js';
 export * from './upcoming.js';

@@ -18,8 +18,6 @@ import type { Customer, Document } from '#libs/catalog';
 import type { CreditCommand, UsageContext } from '#libs/credits';
 import { upcast } from '#libs/event-types';
 import { formatInstant, readAmount, readInstant } from '#libs/kernel';
-import { settleSubscriptions } from '../subscriptions/settle-due.js';
-import type { SubscriptionsDeps } from '../subscriptions/deps.js';
 import { derivedId } from '../ids.js';
 import { streamName, type CommandContext } from '../stream-kind.js';
 import {
@@ -64,17 +62,6 @@ export async function processInvoices(deps: InvoicesDeps, context: CommandContex
     }
     after = ids.at(-1)!;
   }
-}
-
-/** The same after time was settled up to `at`: periods that ended by then are over. */
-export async function settleAndInvoice(
-  deps: InvoicesDeps,
-  subscriptions: SubscriptionsDeps,
-  context: CommandContext,
-  at: number,
-): Promise<InvoicedCounts> {
-  await settleSubscriptions(subscriptions, context, at);
-  return processInvoices(deps, context);
 }
 
 /**
@@ -259,7 +246,10 @@ export async function finishInvoices(
   let position = 0n;
   for (const [prefix, ids] of byPrefix)
     for (let first = 0; first < ids.length; first += MAX_NUMBERS)
-      await numberAll(deps, context, prefix, ids.slice(first, first + MAX_NUMBERS).sort());
+      await numberAll(deps, context, prefix, ids.slice(first, first + MAX_NUMBERS).sort(), {
+        isFinished: async (id) => isFinished((await writer.read(invoices, context.tenant, id)).state),
+        finish: (id, number) => finalize(deps, context, id, number),
+      });
   await Promise.all(
     invoiceIds.map(async (id) => {
       const driven = await driveInvoice(deps, context, id);
@@ -269,19 +259,25 @@ export async function finishInvoices(
   return position;
 }
 
+/** What takes numbers of one series: an invoice, or a credit note. */
+interface Numbered {
+  /** Whether it has its number. */
+  readonly isFinished: (id: string) => Promise<boolean>;
+  readonly finish: (id: string, number: string) => Promise<unknown>;
+}
+
 /** Numbers of one series, without a gap: whose number is taken and not written down yet comes first, whoever took it. */
-async function numberAll(
-  deps: InvoicesDeps,
+export async function numberAll(
+  { credits: { writer } }: InvoicesDeps,
   context: CommandContext,
   prefix: string,
   ids: readonly string[],
+  { isFinished: isDone, finish }: Numbered,
 ): Promise<void> {
-  const { writer } = deps.credits;
   for (let open = ids; open.length > 0;) {
     const { state: series } = await writer.read(invoiceNumbers, context.tenant, prefix);
     const unfinished = new Set<string>();
-    for (const id of new Set([...series.pending, ...open]))
-      if (!isFinished((await writer.read(invoices, context.tenant, id)).state)) unfinished.add(id);
+    for (const id of new Set([...series.pending, ...open])) if (!(await isDone(id))) unfinished.add(id);
     open = open.filter((id) => unfinished.has(id));
     const [first] = open;
     if (first === undefined) return;
@@ -301,7 +297,7 @@ async function numberAll(
       await Promise.all(
         taken
           .filter(({ id }) => unfinished.has(id))
-          .map(({ id, number }) => finalize(deps, context, id, formatNumber(prefix, number))),
+          .map(({ id, number }) => finish(id, formatNumber(prefix, number))),
       );
     }
   }

@@ -1,4 +1,10 @@
-import { componentsOf, evolve, type Subscription, type SubscriptionEvent } from '#libs/subscriptions';
+import {
+  chargesSeatsAtOnce,
+  componentsOf,
+  evolve,
+  type Subscription,
+  type SubscriptionEvent,
+} from '#libs/subscriptions';
 import type { BillingCycle } from '#libs/billing';
 import type { PriceComponent } from '#libs/catalog';
 import { canonicalJson, readInstant, type Instant } from '#libs/kernel';
@@ -159,7 +165,7 @@ function closes({ type, data }: SubscriptionEvent, state: Subscription): boolean
     case 'SubscriptionPaused':
       return true;
     case 'SeatAdded':
-      return componentsOf(state).some(({ bill_immediately }) => bill_immediately === true);
+      return state.status === 'active' && chargesSeatsAtOnce(state.terms);
     default:
       return false;
   }
