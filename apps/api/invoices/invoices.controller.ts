@@ -177,7 +177,7 @@ export class InvoicesController {
   private customer({ tenant }: ReadCall, id: string, query: { readonly isExtCustId?: string }) {
     return resolveCustomer(this.runtime.current.credits, tenant, {
       id,
-      external: isExternal(query as UpcomingQuery),
+      external: isExternal(query),
     });
   }
 

@@ -23,6 +23,7 @@ import {
   type WriteCall,
 } from '../http/index.js';
 import { ReadGate } from '../read-gate.js';
+import { RuntimeRef } from '../runtime-ref.js';
 import { readBatch, readUsage, USAGE_EVENT_SCHEMA } from './usage-input.js';
 
 class UsageQuery extends ListQuery {
@@ -47,6 +48,7 @@ export class UsageController {
     private readonly commands: CommandBus,
     private readonly queries: QueryBus,
     private readonly gate: ReadGate,
+    private readonly runtime: RuntimeRef,
   ) {}
 
   @Post()
@@ -139,7 +141,15 @@ export class UsageController {
   @ApiOperation({ summary: 'The line of an invoice that charges a usage event' })
   async invoiceLine(@Read() call: ReadCall, @Query() query: ReadQuery, @Param('id') id: string) {
     await this.gate.pass(call, query);
-    const { data, position } = await this.queries.execute(new FindInvoiceLine(call.tenant, id));
+    const { readModels, eventStore } = this.runtime.current;
+    const look = () => this.queries.execute(new FindInvoiceLine(call.tenant, id));
+    let found = await look();
+    if (!found.data) {
+      // what was reported a moment ago is not missing
+      await readModels.waitForPosition(await eventStore.head()).catch(() => undefined);
+      found = await look();
+    }
+    const { data, position } = found;
     if (!data) throw new Problem('not_found', `There is no usage event ${JSON.stringify(id)}.`);
     answerRead(call.reply, position);
     return data;

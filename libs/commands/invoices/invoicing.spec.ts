@@ -122,7 +122,7 @@ const use = async (eventValue: number, members: object = {}) => {
   const [done] = await ingestUsage(deps.credits, asked, [
     { eventName: 'mtr', customerId: 'c1', eventValue, ...members },
   ]);
-  if (!done || !('body' in done)) throw done;
+  if (!done || !('body' in done)) throw new Error('usage was refused');
   return done.body;
 };
 const credit = async (unit: string, amount: number, members: object = {}) =>

@@ -85,7 +85,7 @@ function commandOf(
     }
     case 'credit-note': {
       // its invoice is found by its id
-      const creditNoteId = `${invoiceId}~${idOf('cn')}`;
+      const creditNoteId = `${invoiceId}.${idOf('cn')}`;
       const lines = request.lines === undefined ? undefined : amountsOf(request.lines);
       return (now) => ({ type: 'OpenCreditNote', creditNoteId, reason, lines, now });
     }
@@ -106,7 +106,7 @@ function amountsOf(
   return read;
 }
 
-const invoiceOf = (creditNoteId: string): string => creditNoteId.slice(0, creditNoteId.indexOf('~'));
+const invoiceOf = (creditNoteId: string): string => creditNoteId.slice(0, creditNoteId.indexOf('.'));
 
 /** Gives an invoice's credit notes their numbers, of a series of their own. */
 async function numberNotes(deps: InvoicesDeps, context: CommandContext, invoiceId: string): Promise<void> {

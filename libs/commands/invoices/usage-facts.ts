@@ -160,7 +160,7 @@ export function measuredQuantity(
   );
   if (aggregation === 'unique_count') {
     const seen = new Set(
-      reports.map((one) => String(propertyOf(one, valueProperty) ?? one.text ?? one.value)),
+      reports.map((one) => JSON.stringify(propertyOf(one, valueProperty) ?? one.text ?? one.value)),
     );
     return readAmount(String(seen.size));
   }
