@@ -12,7 +12,7 @@ import { derivedId } from '../ids.js';
 import type { CommandContext } from '../stream-kind.js';
 import { invoices, type InvoicesDeps } from './deps.js';
 import { driveInvoice } from './driving.js';
-import { finishInvoices, numberAll } from './invoicing.js';
+import { finishInvoices, numberAll } from './finishing.js';
 
 /** What may be done to an invoice, its shape checked. */
 export type InvoiceOperation =

@@ -16,7 +16,8 @@ import { settledAccount } from '../credits/account-facts.js';
 import { derivedId } from '../ids.js';
 import { chargesBetween, closingOf, createGrantLookup, subscriptionFacts } from './charges.js';
 import { subscriptionBilling, type InvoicesDeps } from './deps.js';
-import { accountHeads, billToOf, contextOf, taxTermsOf } from './invoicing.js';
+import { contextOf } from './finishing.js';
+import { accountHeads, billToOf, taxTermsOf } from './invoicing.js';
 import { timelineOf } from './timeline.js';
 
 /** An invoice as it would be if the current period ended now: made from the log, written nowhere. */
