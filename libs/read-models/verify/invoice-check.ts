@@ -1,3 +1,4 @@
+import type { RecordedEvent } from '#libs/event-store';
 import {
   formatNumber,
   sumOf,
@@ -7,7 +8,6 @@ import {
 } from '#libs/billing';
 import { formatAmount, readAmount } from '#libs/kernel';
 import { streamParts } from '../projection.js';
-import type { LogCheck } from './checks.js';
 
 /** Usage that a line charges: facts of one account for a metric and a period, between two revisions. */
 interface Charged {
@@ -19,7 +19,7 @@ interface Charged {
 }
 
 /** Invoices are the sum of their lines, no usage is on two of them, and their numbers are those of their series, without a gap. */
-export function invoiceCheck(): LogCheck {
+export function invoiceCheck() {
   let checked = 0;
   const series = new Map<string, number>();
   const numbers = new Map<string, string>();
@@ -71,9 +71,9 @@ export function invoiceCheck(): LogCheck {
 
   return {
     name: 'invoices',
-    of: 'events',
+    of: 'events' as const,
     checked: () => checked,
-    check({ stream, type, data }) {
+    check({ stream, type, data }: RecordedEvent): readonly string[] {
       if (!stream.startsWith('invoice')) return [];
       const { category, tenant, entityId } = streamParts(stream);
       if (category === 'invoiceNumbers' && type === 'NumbersTaken') {
