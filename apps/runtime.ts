@@ -15,6 +15,7 @@ import {
   type NewId,
 } from '#libs/commands';
 import { createCatalogReader, type CatalogReader } from '#libs/commands/catalog';
+import { invoiceSubscriptions, type InvoicesDeps } from '#libs/commands/invoices';
 import {
   settleBilling,
   settleSubscription,
@@ -59,6 +60,7 @@ export interface Runtime {
     at: Instant,
     known?: Instant,
   ) => Promise<Supposed>;
+  readonly invoices: InvoicesDeps;
   readonly holdSchedules: ReturnType<typeof createScheduleHold>;
   readonly newId: NewId;
   readonly metrics: ReturnType<typeof createMetrics>;
@@ -166,6 +168,7 @@ export async function startRuntime(
       ports: { writer, reader: catalog, newId },
       lookups: readModels.subscriptions,
     };
+    const invoices: InvoicesDeps = { credits, lookups: readModels.invoices };
     const metrics = createMetrics();
     if (config.role !== 'api') {
       const lag = new Gauge({
@@ -191,6 +194,10 @@ export async function startRuntime(
             const context = { tenant, actor: 'schedule', correlationId: 'schedule' };
             return (await settleSubscription(subscriptions, context, id)).position;
           },
+          invoice: async (tenant, ids) => {
+            const context = { tenant, actor: 'schedule', correlationId: 'schedule' };
+            return (await invoiceSubscriptions(invoices, context, ids)).position;
+          },
           projected: (position) => readModels.waitForPosition(position, DUE_WAIT),
           onLag: (tenant, milliseconds) => lag.set({ tenant }, milliseconds / 1000),
           onError,
@@ -210,6 +217,7 @@ export async function startRuntime(
       credits,
       subscriptions,
       suppose: (...asked) => suppose({ ...subscriptions, index: readModels, writeCache }, ...asked),
+      invoices,
       holdSchedules: createScheduleHold(pool),
       newId,
       metrics,

@@ -18,6 +18,7 @@ import { RenewalsController } from './credits/renewals.controller.js';
 import { CustomerCreditsController } from './credits/customer-credits.controller.js';
 import { EnrollmentController } from './subscriptions/enrollment.controller.js';
 import { EntitlementsController } from './entitlements/entitlements.controller.js';
+import { InvoicesController } from './invoices/invoices.controller.js';
 import { KeysController } from './keys/keys.controller.js';
 import { ReadGate } from './read-gate.js';
 import { RuntimeRef } from './runtime-ref.js';
@@ -51,6 +52,7 @@ export class ApiModule {
         SeatsController,
         EnrollmentController,
         EntitlementsController,
+        InvoicesController,
         TriggersController,
         AuditController,
         KeysController,

@@ -1,4 +1,6 @@
+export * from './answer.js';
 export * from './charges.js';
+export * from './closing.js';
 export * from './compose.js';
 export * from './credit-note.js';
 export * from './decide-invoice.js';

@@ -91,6 +91,7 @@ const TYPES: {
     CreditsDriven: first,
   },
   invoiceNumbers: { NumbersTaken: first },
+  subscriptionBilling: { ChargesClosed: first },
   pricingTable: document('PricingTable'),
   enrollmentRule: document('EnrollmentRule'),
   subscription: {

@@ -1,4 +1,4 @@
-import type { InvoiceEvent, InvoiceNumberEvent } from '#libs/billing';
+import type { ClosingEvent, InvoiceEvent, InvoiceNumberEvent } from '#libs/billing';
 import type {
   ClaimEvent,
   CreditDefinition,
@@ -38,6 +38,8 @@ export interface StoredEvents {
   readonly invoice: InvoiceEvent;
   /** The numbers of invoices and of credit notes, one stream per prefix. */
   readonly invoiceNumbers: InvoiceNumberEvent;
+  /** What a subscription has been charged, invoice by invoice; one stream per subscription. */
+  readonly subscriptionBilling: ClosingEvent;
   /** Plans side by side, as a public page shows them. */
   readonly pricingTable: DocumentEvent<PricingTable, 'PricingTable'>;
   /** Who is given a plan by an e-mail address. */

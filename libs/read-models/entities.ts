@@ -5,6 +5,7 @@ import { CustomerRow } from './customers/customers.entity.js';
 import { EntitlementTermsRow, UsageTotalRow } from './entitlements/entitlements.entity.js';
 import { GrantRow } from './grants/grants.entity.js';
 import { HoldRow } from './holds/holds.entity.js';
+import { InvoiceRow, InvoiceSourceRow, SubscriptionBillingRow } from './invoices/invoices.entity.js';
 import { RenewalRow } from './renewals/renewals.entity.js';
 import { ScheduleRow } from './schedules/schedules.entity.js';
 import { SubscriptionRow } from './subscriptions/subscriptions.entity.js';
@@ -20,8 +21,11 @@ export const ENTITIES = [
   EntitlementTermsRow,
   GrantRow,
   HoldRow,
+  InvoiceRow,
+  InvoiceSourceRow,
   RenewalRow,
   ScheduleRow,
+  SubscriptionBillingRow,
   SubscriptionRow,
   TransactionRow,
   UsageRow,

@@ -7,6 +7,8 @@ export * from './customers/customers.query.js';
 export * from './entitlements/entitlement-facts.js';
 export * from './grants/grants.query.js';
 export * from './holds/holds.query.js';
+export * from './invoices/invoice-lookups.js';
+export * from './invoices/invoices.query.js';
 export * from './lookups.js';
 export * from './renewals/renewals.query.js';
 export * from './schedules/due-accounts.js';

@@ -9,6 +9,7 @@ import { DebtWhereItChanges1785000000000 } from './migrations/1785000000000-debt
 import { VersionsAndOrganizations1790000000000 } from './migrations/1790000000000-versions-and-organizations.js';
 import { Subscriptions1800000000000 } from './migrations/1800000000000-subscriptions.js';
 import { Entitlements1810000000000 } from './migrations/1810000000000-entitlements.js';
+import { Invoices1820000000000 } from './migrations/1820000000000-invoices.js';
 import { LIVE } from './table.js';
 
 const MIGRATIONS = [
@@ -19,6 +20,7 @@ const MIGRATIONS = [
   VersionsAndOrganizations1790000000000,
   Subscriptions1800000000000,
   Entitlements1810000000000,
+  Invoices1820000000000,
 ];
 
 /** TypeORM's view of the schema `read_models`: entities and migrations. Not yet connected. */

@@ -4,6 +4,7 @@ import { customersProjection } from './customers/customers.projection.js';
 import { entitlementsProjection } from './entitlements/entitlements.projection.js';
 import { grantsProjection } from './grants/grants.projection.js';
 import { holdsProjection } from './holds/holds.projection.js';
+import { invoicesProjection } from './invoices/invoices.projection.js';
 import type { Projection } from './projection.js';
 import { renewalsProjection } from './renewals/renewals.projection.js';
 import { schedulesProjection } from './schedules/schedules.projection.js';
@@ -19,6 +20,7 @@ export const PROJECTIONS: readonly Projection[] = [
   entitlementsProjection,
   grantsProjection,
   holdsProjection,
+  invoicesProjection,
   renewalsProjection,
   schedulesProjection,
   subscriptionsProjection,

@@ -3,6 +3,11 @@ import { FindCatalogHandler, ListCatalogHandler } from './catalog/catalog.query.
 import { FindCustomerHandler, ListCustomersHandler } from './customers/customers.query.js';
 import { CustomerGrantsHandler, FindGrantHandler } from './grants/grants.query.js';
 import { CustomerHoldsHandler, FindHoldHandler } from './holds/holds.query.js';
+import {
+  FindInvoiceHandler,
+  FindInvoiceLineHandler,
+  ListInvoicesHandler,
+} from './invoices/invoices.query.js';
 import { CustomerRenewalsHandler, FindSeriesHandler } from './renewals/renewals.query.js';
 import { FindSubscriptionHandler, ListSubscriptionsHandler } from './subscriptions/subscriptions.query.js';
 import { CustomerTransactionsHandler } from './transactions/transactions.query.js';
@@ -20,10 +25,13 @@ export const readModelQueries = [
   FindCustomerHandler,
   FindGrantHandler,
   FindHoldHandler,
+  FindInvoiceHandler,
+  FindInvoiceLineHandler,
   FindSeriesHandler,
   FindSubscriptionHandler,
   ListCatalogHandler,
   ListCustomersHandler,
+  ListInvoicesHandler,
   ListSubscriptionsHandler,
   ListUsageHandler,
 ];

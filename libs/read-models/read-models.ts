@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { createBalancesAsOf, type BalancesAsOf } from './balances/balances-as-of.js';
 import { createEntitlementReads, type EntitlementReads } from './entitlements/entitlement-facts.js';
+import { createInvoiceLookups } from './invoices/invoice-lookups.js';
 import { createLookups, type Lookups } from './lookups.js';
 import { createDueWork, type DueWork } from './schedules/due-accounts.js';
 import { createSubscriptionLookups } from './subscriptions/subscription-lookups.js';
@@ -11,6 +12,7 @@ export interface ReadModels
   extends Omit<Projector, 'stop'>, Lookups, DueWork, BalancesAsOf, EntitlementReads {
   readonly pool: pg.Pool;
   readonly subscriptions: ReturnType<typeof createSubscriptionLookups>;
+  readonly invoices: ReturnType<typeof createInvoiceLookups>;
   /** Resolves when the batch in hand is committed and nothing more is projected. */
   close(): Promise<void>;
 }
@@ -31,6 +33,7 @@ export async function createReadModels(options: ProjectorOptions): Promise<ReadM
     close: stop,
     ...createLookups(pool, eventStore, projector),
     subscriptions: createSubscriptionLookups(pool, eventStore, projector),
+    invoices: createInvoiceLookups(pool, eventStore, projector),
     ...createDueWork(pool),
     ...createBalancesAsOf(eventStore),
     ...createEntitlementReads(pool),

@@ -2,12 +2,14 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Instant } from '#libs/kernel';
 import {
+  anyToInvoice,
   dueAccounts,
   dueSubscriptions,
   oldestDue,
   oldestDueSubscription,
   scheduledTenants,
   subscribedTenants,
+  subscriptionsToInvoice,
 } from '#libs/read-models';
 
 export interface ScheduleOptions {
@@ -21,6 +23,8 @@ export interface ScheduleOptions {
   readonly settle: (tenant: string, customerId: string) => Promise<bigint>;
   /** The same of a subscription, and tells the accounts what follows from it. */
   readonly settleSubscription: (tenant: string, subscriptionId: string) => Promise<bigint>;
+  /** Invoices what is to be charged of subscriptions. */
+  readonly invoice: (tenant: string, subscriptionIds: readonly string[]) => Promise<bigint>;
   /** Resolves when the read models reflect a position; rejects when that takes too long. */
   readonly projected: (position: bigint) => Promise<void>;
   /** Told, of each environment, how long (ms) the oldest due work has been waiting. */
@@ -39,6 +43,8 @@ const LOOK_EVERY = 200;
 const SHARES = 8;
 /** Accounts of one share settled at once. */
 const BATCH = 200;
+/** Subscriptions of one share invoiced at once. */
+const INVOICED_AT_ONCE = 50;
 /** Milliseconds for which one share is worked off without a break. */
 const LONGEST_TURN = 1_000;
 /** Milliseconds for which an account that could not be settled is left alone. */
@@ -50,7 +56,7 @@ const LEAVE_ALONE = 5_000;
  * Settling is idempotent; nothing depends on it but the time at which facts are recorded.
  */
 export function startSchedules(options: ScheduleOptions): Schedules {
-  const { pool, now, grace, settle, settleSubscription, projected, onLag, onError } = options;
+  const { pool, now, grace, settle, settleSubscription, invoice, projected, onLag, onError } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
   /** Accounts and subscriptions that could not be settled, and until when (by `performance.now()`) they are left alone. */
@@ -67,7 +73,8 @@ export function startSchedules(options: ScheduleOptions): Schedules {
           await oldestDueSubscription(client, tenant, at),
         );
         onLag?.(tenant, oldest === null ? 0 : at - oldest);
-        if (oldest !== null) await unlessHeld(client, tenant, () => takeShares(client, tenant));
+        if (oldest !== null || (await anyToInvoice(client, tenant)))
+          await unlessHeld(client, tenant, () => takeShares(client, tenant));
       }
       await pause(LOOK_EVERY, undefined, { signal }).catch(ignore);
     }
@@ -95,10 +102,16 @@ export function startSchedules(options: ScheduleOptions): Schedules {
       // subscriptions first: what they tell accounts is due there too
       const subscriptions = await dueSubscriptions(client, tenant, at, share, leftAlone(tenant), BATCH);
       const customers = await dueAccounts(client, tenant, at, grace, share, leftAlone(tenant), BATCH);
-      if (subscriptions.length + customers.length === 0) return;
+      // what is over is charged once nothing else of the share is due
+      const charged =
+        subscriptions.length + customers.length > 0
+          ? []
+          : await subscriptionsToInvoice(client, tenant, share, leftAlone(tenant), INVOICED_AT_ONCE);
+      if (subscriptions.length + customers.length + charged.length === 0) return;
       const positions = [
         ...(await settleAll(tenant, subscriptions, settleSubscription)),
         ...(await settleAll(tenant, customers, settle)),
+        ...(await invoiceAll(tenant, charged)),
       ];
       // what is recorded is due no more once the read model knows
       await projected(positions.reduce((last, position) => (position > last ? position : last), 0n));
@@ -119,6 +132,16 @@ export function startSchedules(options: ScheduleOptions): Schedules {
         }),
       ),
     );
+
+  /** Together, because their numbers are; one that fails does not keep the others waiting for long. */
+  async function invoiceAll(tenant: string, ids: readonly string[]): Promise<readonly bigint[]> {
+    if (ids.length === 0) return [];
+    try {
+      return [await invoice(tenant, ids)];
+    } catch {
+      return settleAll(tenant, ids, (name, id) => invoice(name, [id]));
+    }
+  }
 
   function leftAlone(tenant: string): readonly string[] {
     const current = performance.now();

@@ -98,6 +98,10 @@ export const activeSeats = ({ seats }: Pick<Subscription, 'seats'>): readonly Se
 export const componentsOf = ({ terms, priceOverride }: Subscription): readonly PriceComponent[] =>
   priceOverride?.components ?? terms.components;
 
+/** Whether a seat that is added is charged at once, not with the next period. */
+export const chargesSeatsAtOnce = ({ components }: Pick<PlanTerms, 'components'>): boolean =>
+  components.some(({ bill_immediately }) => bill_immediately === true);
+
 /** The value that an override gives a feature at an instant; undefined: none does. */
 export const overrideAt = (
   { overrides }: Pick<Subscription, 'overrides'>,

@@ -8,7 +8,7 @@ import {
   createBalancesAsOf,
   dropAsOf,
   NotInTheLog,
-  READ_MODEL_NAMES,
+  PROJECTIONS,
   rebuildAsOf,
   rebuildReadModels,
   type AsOf,
@@ -116,7 +116,9 @@ describe.each(stores)('read models as of then, from the log in %s', (_, startSto
           events: index + 1,
           leftOut: 0,
         });
-        expect(result.tables.map(({ table }) => table)).toEqual(READ_MODEL_NAMES);
+        expect(result.tables.map(({ table }) => table)).toEqual(
+          PROJECTIONS.flatMap(({ tables }) => tables.map(({ name }) => name)),
+        );
         expect(await balancesIn(result.schema)).toEqual(await balancesKnown({ position }));
       }
     expect(await allRows(ledger.pool)).toEqual(live);

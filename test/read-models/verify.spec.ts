@@ -1,11 +1,15 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { customers, units } from '#libs/commands/catalog';
+import type { InvoiceCommand } from '#libs/billing';
+import { invoiceNumbers, invoices, subscriptionBilling } from '#libs/commands/invoices';
 import { subscriptions } from '#libs/commands/subscriptions';
 import { openEventStoreDb } from '#libs/event-store/eventstoredb';
 import { openPostgresEventStore } from '#libs/event-store/postgres';
 import { DAY } from '#libs/kernel';
 import { READ_MODEL_NAMES, verifyLedger, type ReadModels, type Verification } from '#libs/read-models';
 import { appendEvent } from '../support/append-event.js';
+import { fixed } from '../support/billing-world.js';
+import { beginning } from '../support/invoice-world.js';
 import { terms } from '../support/subscription-facts.js';
 import { startProtocolServer } from '../support/eventstoredb/start.js';
 import {
@@ -41,7 +45,7 @@ describe('verification', () => {
     }
     ledger.clock.now = NOW + DAY;
     await ledger.write('c1', settle);
-    for (const id of ['d1', 'd2']) {
+    for (const [index, id] of ['d1', 'd2'].entries()) {
       const request = { context, operation: 'test', input: {} };
       await ledger.writer.execute(subscriptions, id, {
         ...request,
@@ -53,6 +57,29 @@ describe('verification', () => {
           terms: terms('plan'),
         }),
       });
+      const invoiceId = `inv_${index + 1}`;
+      const [seal, finish] = beginning([fixed(1000)]);
+      await ledger.writer.execute(subscriptionBilling, id, {
+        ...request,
+        command: () => ({
+          type: 'CloseCharges' as const,
+          closing: {
+            number: 1,
+            at: '2026-01-01T00:00:00.000Z',
+            subscriptionRevision: 1,
+            accounts: [],
+            invoices: [{ invoiceId, currency: 'EUR' }],
+          },
+        }),
+      });
+      const sealed = { ...seal, invoiceId } as InvoiceCommand;
+      await ledger.writer.execute(invoices, invoiceId, { ...request, command: () => sealed });
+      await ledger.writer.execute(invoiceNumbers, 'ACME', {
+        ...request,
+        command: () => ({ type: 'TakeNumbers' as const, ids: [invoiceId], after: index }),
+      });
+      const finalized = { ...finish, number: `ACME-00${index + 1}` };
+      await ledger.writer.execute(invoices, invoiceId, { ...request, command: () => finalized });
       await ledger.writer.execute(customers, id, {
         ...request,
         command: (now) => ({ type: 'Create' as const, id, attributes: { name: id }, now }),
@@ -113,12 +140,27 @@ describe('verification', () => {
       'hash chains',
       'payloads',
       'balances',
+      'invoices',
       ...READ_MODEL_NAMES.map((name) => `read model ${name}`),
     ]);
     for (const { checked, faults, first } of result.checks) {
       expect(checked).toBeGreaterThan(0);
       expect([faults, first]).toEqual([0, null]);
     }
+  });
+
+  test('finds an invoice that does not add up, and a gap in the numbers', async () => {
+    await tamper(`update event_store.events set data = replace(data::text, '"total":"1190"', '"total":"1189"')::json
+      where type = 'InvoiceFinalized' and data::text like '%inv_1%'`);
+    await tamper(`update event_store.events set data = replace(data::text, '"first":2', '"first":3')::json
+      where type = 'NumbersTaken'`);
+    const { checks, faults } = await verify();
+    expect(checks.find(({ name }) => name === 'invoices')).toMatchObject({ faults: 3 });
+    expect(faults.filter(({ check }) => check === 'invoices').map(({ reason }) => reason)).toEqual([
+      'the total is 1189, its lines come to 1190',
+      'number 3 follows 1',
+      'inv_2 is ACME-002, its series says ACME-003',
+    ]);
   });
 
   test('compares at the position the rows reflect, not at the end of the log', async () => {

@@ -3,6 +3,7 @@ import { CommandBus } from '@nestjs/cqrs';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { formatInstant, parseInstant, Problem, type Instant } from '#libs/kernel';
 import { countSettled, isTest, runOnce, SettleDueGrants, type CommandContext } from '#libs/commands';
+import { processInvoices } from '#libs/commands/invoices';
 import { settleSubscriptions } from '#libs/commands/subscriptions';
 import { ForKeys } from '../auth.js';
 import {
@@ -30,14 +31,14 @@ class TriggerDto {
 @ApiTags('Triggers')
 @ApiBearerAuth()
 @ForKeys('trigger')
-@Controller('v1/trigger/credits')
+@Controller('v1/trigger')
 export class TriggersController {
   constructor(
     private readonly commands: CommandBus,
     private readonly runtime: RuntimeRef,
   ) {}
 
-  @Post('process-expirations')
+  @Post('credits/process-expirations')
   @HttpCode(200)
   @ApiOperation({
     summary: 'Record what time has made due',
@@ -52,7 +53,7 @@ export class TriggersController {
     });
   }
 
-  @Post('process-grant-renewals')
+  @Post('credits/process-grant-renewals')
   @HttpCode(200)
   @ApiOperation({
     summary: 'Renew grants that are due',
@@ -64,6 +65,22 @@ export class TriggersController {
     return this.run(call, 'trigger.renewals', body, async (at) => {
       const counts = await this.settle(call.context, at, 'renewing');
       return { processed: counts.renewed, ...counts };
+    });
+  }
+
+  @Post('billing/process-invoices')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'Invoice what is due',
+    description:
+      'Every subscription of which a period is over, or terms have changed, after what time made due; `processed` counts invoices. Again makes none.',
+  })
+  @ApiIdempotencyKey()
+  processInvoices(@Write() call: WriteCall, @Query() _: NoQuery, @Body() body: TriggerDto) {
+    return this.run(call, 'trigger.invoices', body, async (at) => {
+      await this.settle(call.context, at, 'all');
+      const counts = await processInvoices(this.runtime.current.invoices, call.context);
+      return { processed: counts.invoices, ...counts };
     });
   }
 

@@ -1,9 +1,9 @@
-import { Body, Controller, Get, HttpCode, Post, Query } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
 import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { parseInstant, Problem } from '#libs/kernel';
 import { IngestUsage, type IngestedUsage, type UsageRequest } from '#libs/commands';
-import { ListUsage } from '#libs/read-models';
+import { FindInvoiceLine, ListUsage } from '#libs/read-models';
 import {
   answerPage,
   answerRead,
@@ -17,11 +17,13 @@ import {
   pageOf,
   problemBody,
   Read,
+  ReadQuery,
   Write,
   type ReadCall,
   type WriteCall,
 } from '../http/index.js';
 import { ReadGate } from '../read-gate.js';
+import { RuntimeRef } from '../runtime-ref.js';
 import { readBatch, readUsage, USAGE_EVENT_SCHEMA } from './usage-input.js';
 
 class UsageQuery extends ListQuery {
@@ -46,6 +48,7 @@ export class UsageController {
     private readonly commands: CommandBus,
     private readonly queries: QueryBus,
     private readonly gate: ReadGate,
+    private readonly runtime: RuntimeRef,
   ) {}
 
   @Post()
@@ -132,6 +135,24 @@ export class UsageController {
     );
     answerRead(call.reply, position);
     return answerPage(data, nextKey);
+  }
+
+  @Get(':id/invoice-line')
+  @ApiOperation({ summary: 'The line of an invoice that charges a usage event' })
+  async invoiceLine(@Read() call: ReadCall, @Query() query: ReadQuery, @Param('id') id: string) {
+    await this.gate.pass(call, query);
+    const { readModels, eventStore } = this.runtime.current;
+    const look = () => this.queries.execute(new FindInvoiceLine(call.tenant, id));
+    let found = await look();
+    if (!found.data) {
+      // what was reported a moment ago is not missing
+      await readModels.waitForPosition(await eventStore.head()).catch(() => undefined);
+      found = await look();
+    }
+    const { data, position } = found;
+    if (!data) throw new Problem('not_found', `There is no usage event ${JSON.stringify(id)}.`);
+    answerRead(call.reply, position);
+    return data;
   }
 }
 

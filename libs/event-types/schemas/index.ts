@@ -84,6 +84,7 @@ import subscription_SubscriptionPaused_v1 from './subscription/SubscriptionPause
 import subscription_SubscriptionPeriodBegun_v1 from './subscription/SubscriptionPeriodBegun.v1.json' with { type: 'json' };
 import subscription_SubscriptionResumed_v1 from './subscription/SubscriptionResumed.v1.json' with { type: 'json' };
 import subscription_SubscriptionTrialEnded_v1 from './subscription/SubscriptionTrialEnded.v1.json' with { type: 'json' };
+import subscriptionBilling_ChargesClosed_v1 from './subscriptionBilling/ChargesClosed.v1.json' with { type: 'json' };
 import testClock_TestClockAdvanced_v1 from './testClock/TestClockAdvanced.v1.json' with { type: 'json' };
 import unit_UnitArchived_v1 from './unit/UnitArchived.v1.json' with { type: 'json' };
 import unit_UnitCreated_v1 from './unit/UnitCreated.v1.json' with { type: 'json' };
@@ -101,6 +102,10 @@ export const CATEGORIES: ReadonlyMap<string, string> = new Map([
   ['creditDefinition', 'Templates of grants.'],
   ['invoice', 'An invoice from the moment its charges are fixed, with payments and credit notes.'],
   ['invoiceNumbers', 'The numbers of invoices and of credit notes, one stream per prefix.'],
+  [
+    'subscriptionBilling',
+    'What a subscription has been charged, invoice by invoice; one stream per subscription.',
+  ],
   ['pricingTable', 'Plans side by side, as a public page shows them.'],
   ['enrollmentRule', 'Who is given a plan by an e-mail address.'],
   ['subscription', 'What a customer has agreed to, and how it goes on; one stream per subscription.'],
@@ -201,6 +206,7 @@ export const SCHEMAS: ReadonlyMap<string, Schema> = new Map<string, Schema>([
   ['subscription/SubscriptionPeriodBegun.v1', subscription_SubscriptionPeriodBegun_v1],
   ['subscription/SubscriptionResumed.v1', subscription_SubscriptionResumed_v1],
   ['subscription/SubscriptionTrialEnded.v1', subscription_SubscriptionTrialEnded_v1],
+  ['subscriptionBilling/ChargesClosed.v1', subscriptionBilling_ChargesClosed_v1],
   ['testClock/TestClockAdvanced.v1', testClock_TestClockAdvanced_v1],
   ['unit/UnitArchived.v1', unit_UnitArchived_v1],
   ['unit/UnitCreated.v1', unit_UnitCreated_v1],

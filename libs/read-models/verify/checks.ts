@@ -7,6 +7,7 @@ import {
 } from '#libs/event-store';
 import { eventTypesOf, payloadFaults, UnknownEvent, upcast } from '#libs/event-types';
 import { categoryOf, projectedEvent } from '../projection.js';
+import { invoiceCheck } from './invoice-check.js';
 import { checkEvent, unbalanced, uncheckedAccount, type CheckedAccount } from './account-check.js';
 
 /** One thing that the log itself is checked for, event by event. */
@@ -46,7 +47,7 @@ export function createChecks({ dense }: Pick<EventStore, 'dense'>): {
   const accounts = new Map<string, CheckedAccount>();
   return {
     // the positions before the chains: they look at where each stream stood
-    checks: [positions(dense, chain), hashChains(chain), payloads(), balances(accounts)],
+    checks: [positions(dense, chain), hashChains(chain), payloads(), balances(accounts), invoiceCheck()],
     chain,
     accounts,
   };

@@ -27,7 +27,7 @@ export interface VerifyOptions {
 
 /** One thing that was checked. */
 export interface CheckResult {
-  /** `positions`, `hash chains`, `balances`, or `read model` and its name. */
+  /** `positions`, `hash chains`, `balances`, `invoices`, or `read model` and its name. */
   readonly name: string;
   readonly checked: number;
   /** What was counted. */

@@ -1,0 +1,203 @@
+import { Body, Controller, Get, Header, HttpCode, Param, Post, Query, StreamableFile } from '@nestjs/common';
+import { QueryBus } from '@nestjs/cqrs';
+import { ApiBearerAuth, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
+import { Problem } from '#libs/kernel';
+import { resolveCustomer } from '#libs/commands';
+import {
+  invoices,
+  operateInvoice,
+  traceLine,
+  upcomingInvoices,
+  type InvoiceOperation,
+} from '#libs/commands/invoices';
+import { FindInvoice, ListInvoices } from '#libs/read-models';
+import { answered, isExternal, plain } from '../credits/answered.js';
+import {
+  answerPage,
+  answerRead,
+  ApiIdempotencyKey,
+  ListQuery,
+  minPositionOf,
+  NoBody,
+  NoQuery,
+  pageOf,
+  Read,
+  ReadQuery,
+  Write,
+  type ReadCall,
+  type WriteCall,
+} from '../http/index.js';
+import { ReadGate } from '../read-gate.js';
+import { RuntimeRef } from '../runtime-ref.js';
+import { invoicePdf } from './invoice-pdf.js';
+import { CreditNoteDto, InvoiceReasonBody, InvoicesQuery, PaidBody, UpcomingQuery } from './invoices.dto.js';
+
+/** What was charged, why, and what became of it. */
+@ApiTags('Invoices')
+@ApiBearerAuth()
+@Controller('v1/invoices')
+export class InvoicesController {
+  constructor(
+    private readonly queries: QueryBus,
+    private readonly gate: ReadGate,
+    private readonly runtime: RuntimeRef,
+  ) {}
+
+  @Get()
+  @ApiOperation({ summary: 'List issued invoices' })
+  async list(@Read() call: ReadCall, @Query() query: InvoicesQuery) {
+    const { customerId: named, subscriptionId, status, from, to } = query;
+    await this.gate.pass(call, query);
+    const customerId = named === undefined ? undefined : (await this.customer(call, named, query)).id;
+    const filters = { customerId, subscriptionId, status, from, to };
+    const { data, nextKey, position } = await this.queries.execute(
+      new ListInvoices(call.tenant, filters, pageOf(query)),
+    );
+    answerRead(call.reply, position);
+    return answerPage(data, nextKey);
+  }
+
+  @Get('upcoming')
+  @ApiOperation({
+    summary: 'The next invoices of a customer as they would be now',
+    description: 'Made from the log up to this moment, for the end of the current period; written nowhere.',
+  })
+  async upcoming(@Read() call: ReadCall, @Query() query: UpcomingQuery) {
+    const { invoices: deps, readModels, eventStore } = this.runtime.current;
+    const customer = await this.customer(call, query.customerId, query);
+    const open = await readModels.subscriptions.subscriptionsOf(call.tenant, customer.id);
+    const drafts = await Promise.all(open.map((id) => upcomingInvoices(deps, call.tenant, id)));
+    answerRead(call.reply, await eventStore.head());
+    return { data: drafts.flat().map(({ invoiceId: id, ...draft }) => ({ id, status: 'draft', ...draft })) };
+  }
+
+  @Get(':id')
+  @ApiOperation({ summary: 'Read an invoice with its lines, sources and credits' })
+  async get(@Read() call: ReadCall, @Query() query: ReadQuery, @Param('id') id: string) {
+    const { data, position } = await this.find(call, query, id);
+    answerRead(call.reply, position);
+    return data;
+  }
+
+  @Get(':id/pdf')
+  @ApiOperation({ summary: 'An invoice as a PDF' })
+  @ApiProduces('application/pdf')
+  @Header('content-type', 'application/pdf')
+  async pdf(@Read() call: ReadCall, @Query() query: ReadQuery, @Param('id') id: string) {
+    const { data, position } = await this.find(call, query, id);
+    const pdf = await invoicePdf(data);
+    answerRead(call.reply, position);
+    const disposition = `inline; filename="${data.number}.pdf"`;
+    return new StreamableFile(pdf, { type: 'application/pdf', disposition });
+  }
+
+  @Get(':id/lines/:lineId/trace')
+  @ApiOperation({
+    summary: 'The usage behind a line of an invoice',
+    description: 'Read from the log again: usage events, and the grants that gave something for each.',
+  })
+  async trace(
+    @Read() call: ReadCall,
+    @Query() query: ListQuery,
+    @Param('id') id: string,
+    @Param('lineId') lineId: string,
+  ) {
+    const { invoices: deps } = this.runtime.current;
+    const { limit, cursor } = pageOf(query);
+    await this.gate.pass(call, query);
+    const after = cursor === null ? 0 : Number(/^\d{1,9}$/.exec(cursor)?.[0] ?? 0);
+    const { line, usage, nextKey } = await traceLine(deps, call.tenant, id, lineId, { limit, after });
+    return { line, ...answerPage(usage, nextKey) };
+  }
+
+  @Post(':id/finalize')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'Issue an invoice whose charges are fixed',
+    description: 'Invoices are issued when their period ends; this goes on with one that was interrupted.',
+  })
+  @ApiIdempotencyKey()
+  finalize(@Write() call: WriteCall, @Query() _: NoQuery, @Param('id') id: string, @Body() __: NoBody) {
+    return this.operate(call, id, { action: 'finalize', request: {} });
+  }
+
+  @Post(':id/void')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'Void an invoice',
+    description: 'Only where nothing was paid or credited. It keeps its number; its credits go back.',
+  })
+  @ApiIdempotencyKey()
+  void(
+    @Write() call: WriteCall,
+    @Query() _: NoQuery,
+    @Param('id') id: string,
+    @Body() body: InvoiceReasonBody,
+  ) {
+    return this.operate(call, id, { action: 'void', request: { ...body } });
+  }
+
+  @Post(':id/credit-note')
+  @HttpCode(201)
+  @ApiOperation({
+    summary: 'Take back an invoice, or part of it',
+    description: 'First what was left to pay, then what credits paid, which goes back to the same grants.',
+  })
+  @ApiIdempotencyKey()
+  creditNote(
+    @Write() call: WriteCall,
+    @Query() _: NoQuery,
+    @Param('id') id: string,
+    @Body() body: CreditNoteDto,
+  ) {
+    return this.operate(call, id, { action: 'credit-note', request: plain(body) });
+  }
+
+  @Post(':id/mark-paid')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Record that all that is due was paid' })
+  @ApiIdempotencyKey()
+  markPaid(@Write() call: WriteCall, @Query() _: NoQuery, @Param('id') id: string, @Body() body: PaidBody) {
+    return this.operate(call, id, { action: 'mark-paid', request: plain(body) });
+  }
+
+  @Post(':id/mark-uncollectible')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Record that payment is not expected any more' })
+  @ApiIdempotencyKey()
+  markUncollectible(
+    @Write() call: WriteCall,
+    @Query() _: NoQuery,
+    @Param('id') id: string,
+    @Body() body: InvoiceReasonBody,
+  ) {
+    return this.operate(call, id, { action: 'mark-uncollectible', request: { ...body } });
+  }
+
+  private customer({ tenant }: ReadCall, id: string, query: { readonly isExtCustId?: string }) {
+    return resolveCustomer(this.runtime.current.credits, tenant, {
+      id,
+      external: isExternal(query),
+    });
+  }
+
+  /** @throws Problem `not_found` for one that is not issued */
+  private async find(call: ReadCall, query: ReadQuery, id: string) {
+    const { readModels, writer } = this.runtime.current;
+    const look = () => this.queries.execute(new FindInvoice(call.tenant, id));
+    await this.gate.pass(call, query);
+    let found = await look();
+    const own = writer.knownPosition(invoices.category, call.tenant, id);
+    if (minPositionOf(call.request, query) === undefined && found.position < own) {
+      await readModels.waitForPosition(own).catch(() => undefined);
+      found = await look();
+    }
+    const { data, position } = found;
+    if (!data) throw new Problem('not_found', `There is no invoice ${JSON.stringify(id)}.`);
+    return { data, position };
+  }
+
+  private async operate({ context, reply }: WriteCall, id: string, operation: InvoiceOperation) {
+    return answered(reply, await operateInvoice(this.runtime.current.invoices, context, id, operation));
+  }
+}

@@ -1,0 +1,175 @@
+import {
+  formatNumber,
+  MAX_NUMBERS,
+  nextNumberStep,
+  payables,
+  type InvoiceCommand,
+  type InvoiceSealed,
+  type InvoiceState,
+  type MonetaryDraw,
+  type Payable,
+} from '#libs/billing';
+import type { CreditCommand, UsageContext } from '#libs/credits';
+import { readAmount, readInstant } from '#libs/kernel';
+import { derivedId } from '../ids.js';
+import type { CommandContext } from '../stream-kind.js';
+import { createGrantLookup } from './charges.js';
+import { invoiceNumbers, invoices, type InvoicesDeps } from './deps.js';
+import { driveInvoice } from './driving.js';
+
+/** Whether it has its number. */
+export const isFinished = ({ status }: InvoiceState): boolean => status !== 'none' && status !== 'sealed';
+
+/** Gives sealed invoices their credits and their numbers, and issues them. @returns the last position */
+export async function finishInvoices(
+  deps: InvoicesDeps,
+  context: CommandContext,
+  invoiceIds: readonly string[],
+): Promise<bigint> {
+  const { writer } = deps.credits;
+  const byPrefix = new Map<string, string[]>();
+  await Promise.all(
+    invoiceIds.map(async (id) => {
+      const { state } = await writer.read(invoices, context.tenant, id);
+      if (isFinished(state)) return;
+      await drawCredit(deps, context, state.sealed!);
+      const prefix = state.sealed!.numberPrefix;
+      byPrefix.set(prefix, [...(byPrefix.get(prefix) ?? []), id]);
+    }),
+  );
+  let position = 0n;
+  for (const [prefix, ids] of byPrefix)
+    for (let first = 0; first < ids.length; first += MAX_NUMBERS)
+      await numberAll(deps, context, prefix, ids.slice(first, first + MAX_NUMBERS).sort(), {
+        isFinished: async (id) => isFinished((await writer.read(invoices, context.tenant, id)).state),
+        finish: (id, number) => finalize(deps, context, id, number),
+      });
+  await Promise.all(
+    invoiceIds.map(async (id) => {
+      const driven = await driveInvoice(deps, context, id);
+      if (driven > position) position = driven;
+    }),
+  );
+  return position;
+}
+
+/** What takes numbers of one series: an invoice, or a credit note. */
+interface Numbered {
+  /** Whether it has its number. */
+  readonly isFinished: (id: string) => Promise<boolean>;
+  readonly finish: (id: string, number: string) => Promise<unknown>;
+}
+
+/** Numbers of one series, without a gap: whose number is taken and not written down yet comes first, whoever took it. */
+export async function numberAll(
+  { credits: { writer } }: InvoicesDeps,
+  context: CommandContext,
+  prefix: string,
+  ids: readonly string[],
+  { isFinished: isDone, finish }: Numbered,
+): Promise<void> {
+  for (let open = ids; open.length > 0;) {
+    const { state: series } = await writer.read(invoiceNumbers, context.tenant, prefix);
+    const unfinished = new Set<string>();
+    for (const id of new Set([...series.pending, ...open])) if (!(await isDone(id))) unfinished.add(id);
+    open = open.filter((id) => unfinished.has(id));
+    const [first] = open;
+    if (first === undefined) return;
+    const step = nextNumberStep(series, first, (id) => !unfinished.has(id));
+    if (step.do === 'take')
+      await writer.execute(invoiceNumbers, prefix, {
+        context,
+        operation: 'invoices.number',
+        input: {},
+        command: () => ({ type: 'TakeNumbers', ids: open, after: step.after }),
+      });
+    else {
+      const taken = series.pending.map((id, index) => ({
+        id,
+        number: series.last - series.pending.length + index + 1,
+      }));
+      await Promise.all(
+        taken
+          .filter(({ id }) => unfinished.has(id))
+          .map(({ id, number }) => finish(id, formatNumber(prefix, number))),
+      );
+    }
+  }
+}
+
+async function finalize(
+  deps: InvoicesDeps,
+  context: CommandContext,
+  invoiceId: string,
+  number: string,
+): Promise<void> {
+  const { writer } = deps.credits;
+  const { state } = await writer.read(invoices, context.tenant, invoiceId);
+  if (isFinished(state)) return;
+  const draws = await drawCredit(deps, context, state.sealed!);
+  await writer.execute(invoices, invoiceId, {
+    context,
+    operation: 'invoices.finalize',
+    input: {},
+    command: (now): InvoiceCommand => ({
+      type: 'FinalizeInvoice',
+      number,
+      draws,
+      creditGrantId: derivedId('grant', context.tenant, invoiceId, 'over'),
+      now,
+    }),
+  });
+}
+
+/** Draws monetary credit for the lines, one after the other; what was drawn before a crash is answered again. */
+async function drawCredit(
+  deps: InvoicesDeps,
+  context: CommandContext,
+  sealed: InvoiceSealed,
+): Promise<readonly MonetaryDraw[]> {
+  const { writer, account } = deps.credits;
+  const { invoiceId, customerId, currency, sealedAt } = sealed;
+  const { state } = await writer.read(account, context.tenant, customerId);
+  // an account that never had this currency has nothing to give: no fact says so
+  if (!state.units.has(currency)) return [];
+  const describe = createGrantLookup(deps, context.tenant);
+  const draws: MonetaryDraw[] = [];
+  for (const payable of payables(sealed.lines)) {
+    const { lineId } = payable.line;
+    const consumptionId = `${invoiceId}~${lineId}`;
+    const { events } = await writer.execute(account, customerId, {
+      context: { ...context, idempotencyKey: consumptionId },
+      operation: 'invoices.draw',
+      input: { invoiceId, lineId },
+      command: (now): CreditCommand => ({
+        type: 'Consume',
+        now,
+        consumptionId,
+        unit: currency,
+        amount: payable.amount,
+        onShortage: 'partial',
+        effectiveAt: readInstant(sealedAt),
+        context: contextOf(payable),
+        reference: invoiceId,
+      }),
+    });
+    for (const event of events)
+      if (event.type === 'CreditsConsumed')
+        for (const { grantId, amount } of event.data.allocations)
+          draws.push({
+            lineId,
+            grantId,
+            description: (await describe(customerId, grantId)).description,
+            amount: readAmount(amount),
+            consumptionId,
+          });
+  }
+  return draws;
+}
+
+/** What a line says of itself to grants that pay for some lines only. */
+export const contextOf = ({ line: { componentId, priceId, subscriptionId } }: Payable): UsageContext => ({
+  componentId,
+  priceId,
+  ...(subscriptionId === undefined ? {} : { subscriptionId }),
+});

@@ -1,0 +1,219 @@
+import { describe, expect, it } from '@jest/globals';
+import { addSeat, changeSubscription, removeSeat } from '#libs/commands/subscriptions';
+import { asked, tenant } from '../../../test/support/catalog-world.js';
+import { at, base, invoicingWorld, linesOf, SEATS, usageOf } from '../../../test/support/invoicing-world.js';
+import { invoices } from './deps.js';
+import { upcomingInvoices } from './upcoming.js';
+
+const w = invoicingWorld();
+const { world, price, subscribe, use, credit, bill, issued } = w;
+
+describe('the invoice of a period', () => {
+  it('V25: usage 12,000, credit 10,000, one cent each: 12,000, -10,000, subtotal 2,000', async () => {
+    await price('api', [usageOf('1')]);
+    await subscribe('api');
+    await credit('calls', 10_000, { billingVisible: true, name: 'Included' });
+    world.now = at('2026-01-10');
+    const { consumption } = await use(12_000);
+    expect(consumption).toMatchObject({ consumed: '10000' });
+    world.now = at('2026-02-01');
+    await bill();
+    const [invoice, ...more] = await issued();
+    expect(more).toEqual([]);
+    expect(linesOf(invoice!)).toEqual(['usage 12000', 'usage_credit -10000']);
+    expect(invoice).toMatchObject({
+      number: 'INV-001',
+      subtotal: '2000',
+      total: '2000',
+      period: { start: '2026-01-01T00:00:00.000Z', end: '2026-02-01T00:00:00.000Z' },
+    });
+    expect(invoice!.lines[0]).toMatchObject({
+      sources: [{ customerId: 'c1', events: 1, quantity: '12000' }],
+    });
+    // again makes nothing
+    await bill();
+    expect(await issued()).toHaveLength(1);
+  });
+
+  it('V5: 80 units at 1.00, prepaid 50, shown or not: total 30.00; money pays what it can', async () => {
+    await price('api', [usageOf('100')]);
+    await subscribe('api');
+    await credit('calls', 50, { billingVisible: true });
+    await credit('USD', 1000, { name: 'Welcome' });
+    await use(80);
+    world.now = at('2026-02-01');
+    await bill();
+    const [invoice] = await issued();
+    expect(linesOf(invoice!)).toEqual(['usage 8000', 'usage_credit -5000', 'monetary_credit -1000']);
+    expect(invoice).toMatchObject({ subtotal: '3000', credits: '-1000', total: '2000' });
+    const { state } = await w.deps.credits.writer.read(w.deps.credits.account, tenant, 'c1');
+    expect(state.units.get('USD')!.balance).toBe(0n);
+  });
+
+  it('charges what recurs when its period begins, and free plans 0', async () => {
+    await price('free', [base('0')]);
+    await subscribe('free');
+    await bill();
+    world.now = at('2026-02-01');
+    await bill();
+    expect((await issued()).map((one) => [one.number, one.total, linesOf(one)])).toEqual([
+      ['INV-001', '0', ['fixed 0']],
+      ['INV-002', '0', ['fixed 0']],
+    ]);
+    const { state } = await w.deps.credits.writer.read(invoices, tenant, (await issued())[0]!.invoiceId);
+    expect(state.status).toBe('paid');
+  });
+
+  it('has late usage on the next one, on top of what was free and in lower tiers', async () => {
+    await price('api', [usageOf('2', { free_units: '10' })]);
+    await subscribe('api');
+    await use(8);
+    world.now = at('2026-02-01');
+    await bill();
+    await use(5, { eventTimestamp: '2026-01-20T00:00:00Z' });
+    await use(20);
+    world.now = at('2026-03-01');
+    await bill();
+    expect((await issued()).map(linesOf)).toEqual([['usage 0'], ['usage 6', 'usage 20']]);
+  });
+
+  it('leaves out what was taken back, and asks no money for what is owed in credits', async () => {
+    await price('api', [usageOf('1')]);
+    await subscribe('api');
+    await use(100);
+    await use(-30);
+    world.now = at('2026-02-01');
+    await bill();
+    expect((await issued()).map(linesOf)).toEqual([['usage 70']]);
+  });
+});
+
+describe('changes within a period', () => {
+  it('stand on an invoice of their own at once, or on the next one', async () => {
+    await price('small', [base('3100')]);
+    await price('big', [base('6200')]);
+    await subscribe('small');
+    await bill();
+    world.now = at('2026-01-16');
+    await changeSubscription(w.subs, asked, 's', {
+      action: 'change',
+      request: { planId: 'big', proration: 'immediate' },
+    } as never);
+    await bill();
+    expect((await issued()).map(linesOf)).toEqual([['fixed 3100'], ['fixed -1600', 'fixed 3200']]);
+    await changeSubscription(w.subs, asked, 's', {
+      action: 'change',
+      request: { planId: 'small', proration: 'next_cycle' },
+    } as never);
+    await bill();
+    expect(await issued()).toHaveLength(2);
+    world.now = at('2026-02-01');
+    await bill();
+    expect(linesOf((await issued())[2]!)).toEqual(['fixed -3200', 'fixed 1600', 'fixed 3100']);
+  });
+
+  it('end usage of the old price where the new one begins', async () => {
+    await price('cheap', [usageOf('1')]);
+    await price('dear', [usageOf('3')]);
+    await subscribe('cheap');
+    await use(10);
+    world.now = at('2026-01-16');
+    await changeSubscription(w.subs, asked, 's', {
+      action: 'change',
+      request: { planId: 'dear', proration: 'immediate' },
+    } as never);
+    await use(10);
+    await use(1, { eventTimestamp: '2026-01-05T00:00:00Z' });
+    world.now = at('2026-02-01');
+    await bill();
+    expect((await issued()).map(linesOf)).toEqual([['usage 11'], ['usage 30']]);
+  });
+
+  it('charge added seats for the rest of the period, and count removed ones until its end', async () => {
+    await price('team', [SEATS]);
+    await subscribe('team');
+    await bill();
+    world.now = at('2026-01-16');
+    for (const name of ['ann', 'bob', 'cid']) await addSeat(w.subs, asked, seat(name));
+    await removeSeat(w.subs, asked, seat('ann'));
+    await addSeat(w.subs, asked, seat('dan'));
+    world.now = at('2026-02-01');
+    await bill();
+    expect((await issued()).map(linesOf)).toEqual([
+      ['per_unit 310'],
+      // the minimum was one seat: bob, cid and dan come on top
+      ['per_unit 160', 'per_unit 160', 'per_unit 160', 'per_unit 930'],
+    ]);
+  });
+
+  it('end with the last usage when it is cancelled', async () => {
+    await price('api', [base('100'), usageOf('1')]);
+    await subscribe('api');
+    await use(7);
+    world.now = at('2026-01-16');
+    await changeSubscription(w.subs, asked, 's', { action: 'cancel', request: {} } as never);
+    await bill();
+    world.now = at('2026-03-01');
+    await bill();
+    expect((await issued()).map(linesOf)).toEqual([['fixed 100'], ['usage 7']]);
+  });
+});
+
+const seat = (name: string) => ({ user_id: 'c1', created_user_id: name, removed_user_id: name });
+
+describe('an organisation', () => {
+  it('pays for the usage of its seats, their credits taken off', async () => {
+    await price('team', [usageOf('1')]);
+    await subscribe('team');
+    await addSeat(w.subs, asked, seat('ann'));
+    const { events } = await world.eventStore.readAll(null, 1e6);
+    const added = events.find(({ type }) => type === 'SeatAdded')!.data['customerId'] as string;
+    await credit('calls', 20, { customerId: added, billingVisible: true, name: 'Ann’s' });
+    world.now = at('2026-01-10');
+    await use(30, { customerId: added });
+    await use(5);
+    world.now = at('2026-02-01');
+    await bill();
+    const [invoice] = await issued();
+    expect(invoice!.customerId).toBe('c1');
+    expect(linesOf(invoice!)).toEqual(['usage 35', 'usage_credit -20']);
+  });
+
+  it('is charged each usage once where it has two subscriptions', async () => {
+    await price('api', [usageOf('1')]);
+    await price('other', [usageOf('5')]);
+    await subscribe('api');
+    await subscribe('other', { id: 't', dangerouslyAllowMultipleSubscriptions: true });
+    await use(9);
+    world.now = at('2026-02-01');
+    await bill(undefined, ['s', 't']);
+    expect((await issued()).map(linesOf).sort()).toEqual([['usage 0'], ['usage 9']]);
+  });
+});
+
+describe('the next invoice', () => {
+  it('is made from the log and becomes exactly that', async () => {
+    await price('api', [base('500'), usageOf('2')]);
+    await subscribe('api');
+    await bill();
+    await credit('USD', 300);
+    await credit('calls', 4, { billingVisible: true });
+    await use(10);
+    const before = await world.eventStore.head();
+    const [draft] = await upcomingInvoices(w.deps, tenant, 's');
+    expect(await world.eventStore.head()).toBe(before);
+    expect(linesOf(draft!)).toEqual([
+      'fixed 500',
+      'usage 20',
+      'usage_credit -8',
+      'monetary_credit -12',
+      'monetary_credit -288',
+    ]);
+    world.now = at('2026-02-01');
+    await bill();
+    const invoice = (await issued())[1]!;
+    expect(invoice.invoiceId).toBe(draft!.invoiceId);
+    expect(linesOf(invoice)).toEqual(linesOf(draft!));
+    expect(invoice.total).toBe(draft!.total);
+  });
+});

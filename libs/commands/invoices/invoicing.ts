@@ -1,0 +1,223 @@
+import {
+  chargeLines,
+  taxOf,
+  type BillTo,
+  type ChargesClosed,
+  type InvoiceCommand,
+  type TaxTerms,
+} from '#libs/billing';
+import type { Customer, Document } from '#libs/catalog';
+import { upcast } from '#libs/event-types';
+import { formatInstant, readAmount, readInstant } from '#libs/kernel';
+import { derivedId } from '../ids.js';
+import { streamName, type CommandContext } from '../stream-kind.js';
+import { chargesBetween, closingOf, subscriptionFacts, type AccountBound } from './charges.js';
+import { DUE_DAYS, invoices, NUMBER_PREFIX, subscriptionBilling, type InvoicesDeps } from './deps.js';
+import { finishInvoices, isFinished } from './finishing.js';
+import { momentAfter, timelineOf, type Timeline } from './timeline.js';
+
+/** Subscriptions invoiced at once. */
+const AT_ONCE = 50;
+
+/** What a run of the job did. */
+export interface InvoicedCounts {
+  /** Invoices that were finished. */
+  invoices: number;
+  /** Subscriptions that were charged. */
+  subscriptions: number;
+}
+
+/** Invoices every subscription of the tenant of which a period has ended by now, or terms have changed. Again does nothing. */
+export async function processInvoices(deps: InvoicesDeps, context: CommandContext): Promise<InvoicedCounts> {
+  const counts: InvoicedCounts = { invoices: 0, subscriptions: 0 };
+  for (let after: string | null = null; ;) {
+    const ids: readonly string[] = await deps.lookups.subscriptionsToBill(context.tenant, after);
+    if (ids.length === 0) return counts;
+    for (let first = 0; first < ids.length; first += AT_ONCE) {
+      const made = await invoiceSubscriptions(deps, context, ids.slice(first, first + AT_ONCE));
+      counts.invoices += made.invoices;
+      counts.subscriptions += made.subscriptions;
+    }
+    after = ids.at(-1)!;
+  }
+}
+
+/**
+ * Invoices some subscriptions, period by period, together: their numbers are taken in one fact. Whoever goes on after a crash
+ * makes the same invoices: each step looks at what the log says is done.
+ */
+export async function invoiceSubscriptions(
+  deps: InvoicesDeps,
+  context: CommandContext,
+  subscriptionIds: readonly string[],
+): Promise<InvoicedCounts & { readonly position: bigint }> {
+  const own: CommandContext = { ...context, idempotencyKey: undefined };
+  const charged = new Set<string>();
+  let made = 0;
+  let position = 0n;
+  for (let open = subscriptionIds; open.length > 0;) {
+    const closings = await Promise.all(open.map((id) => nextClosing(deps, own, id)));
+    open = open.filter((_, index) => closings[index] !== null);
+    const sealed = await Promise.all(
+      closings.flatMap((closing) => (closing ? sealInvoices(deps, own, closing) : [])),
+    );
+    const ids = sealed.flat();
+    const done = await finishInvoices(deps, own, ids);
+    made += ids.length;
+    if (done > position) position = done;
+    for (const id of open) charged.add(id);
+  }
+  return { invoices: made, subscriptions: charged.size, position };
+}
+
+interface OpenClosing {
+  readonly subscriptionId: string;
+  readonly closing: ChargesClosed;
+}
+
+/** The closing whose invoices are not finished yet, else the next one; null: nothing is to be charged. */
+async function nextClosing(
+  deps: InvoicesDeps,
+  context: CommandContext,
+  subscriptionId: string,
+): Promise<OpenClosing | null> {
+  const { tenant } = context;
+  const { writer } = deps.credits;
+  for (;;) {
+    const { state: closed } = await writer.read(subscriptionBilling, tenant, subscriptionId);
+    if (closed && (await anyUnfinished(deps, tenant, closed))) return { subscriptionId, closing: closed };
+    const facts = await subscriptionFacts(deps, tenant, subscriptionId);
+    if (facts.length === 0) return null;
+    const moment = momentAfter(timelineOf(facts), closed?.subscriptionRevision ?? -1);
+    if (!moment) return null;
+    const timeline = timelineOf(facts.slice(0, moment.revision + 1));
+    const before = closed && closingOf(closed);
+    const at = Math.max(moment.at, before?.bound.at ?? moment.at);
+    const accounts = await accountHeads(deps, tenant, timeline);
+    const bound = { at, revision: moment.revision };
+    const due = await chargesBetween(deps, tenant, timeline, before, { bound, accounts });
+    const number = (closed?.number ?? 0) + 1;
+    const closing: ChargesClosed = {
+      number,
+      at: formatInstant(at),
+      subscriptionRevision: moment.revision,
+      accounts: due.accounts,
+      invoices: [...due.byCurrency.keys()].map((currency) => ({
+        invoiceId: derivedId('inv', tenant, subscriptionId, String(number), currency),
+        currency,
+      })),
+    };
+    // who loses looks again at what the other has closed
+    await writer.execute(subscriptionBilling, subscriptionId, {
+      context,
+      operation: 'invoices.close',
+      input: {},
+      command: () => ({ type: 'CloseCharges', closing }),
+    });
+  }
+}
+
+async function anyUnfinished(
+  { credits }: InvoicesDeps,
+  tenant: string,
+  closing: ChargesClosed,
+): Promise<boolean> {
+  for (const { invoiceId } of closing.invoices)
+    if (!isFinished((await credits.writer.read(invoices, tenant, invoiceId)).state)) return true;
+  return false;
+}
+
+/** Where the accounts stand whose usage the subscription is charged for. */
+export async function accountHeads(
+  { credits }: InvoicesDeps,
+  tenant: string,
+  { members }: Timeline,
+): Promise<readonly AccountBound[]> {
+  const ids = [...new Set(members.map(({ customerId }) => customerId))];
+  return Promise.all(
+    ids.map(async (customerId) => {
+      const { revision } = await credits.writer.read(credits.account, tenant, customerId);
+      return { customerId, throughRevision: revision };
+    }),
+  );
+}
+
+/** Seals what a closing charges: from then on the lines stand. */
+async function sealInvoices(
+  deps: InvoicesDeps,
+  context: CommandContext,
+  { subscriptionId, closing }: OpenClosing,
+): Promise<readonly string[]> {
+  const { tenant } = context;
+  const ids = closing.invoices.map(({ invoiceId }) => invoiceId);
+  const states = await Promise.all(ids.map((id) => deps.credits.writer.read(invoices, tenant, id)));
+  if (states.every(({ state }) => state.status !== 'none')) return ids;
+  const { bound, accounts } = closingOf(closing);
+  const timeline = timelineOf(
+    await subscriptionFacts(deps, tenant, subscriptionId, closing.subscriptionRevision),
+  );
+  const before = await closingBefore(deps, tenant, subscriptionId, closing.number);
+  const { byCurrency } = await chargesBetween(deps, tenant, timeline, before && closingOf(before), {
+    bound,
+    accounts,
+  });
+  const customer = (await deps.credits.catalog.customer(tenant, timeline.state.customerId))!;
+  const from = before === null ? timeline.state.startedAt : readInstant(before.at);
+  for (const { invoiceId, currency } of closing.invoices)
+    await deps.credits.writer.execute(invoices, invoiceId, {
+      context,
+      operation: 'invoices.seal',
+      input: {},
+      command: (now): InvoiceCommand => ({
+        type: 'SealInvoice',
+        invoiceId,
+        customerId: customer.id,
+        subscriptionId,
+        billTo: billToOf(customer),
+        ...(from < bound.at ? { period: { start: formatInstant(from), end: formatInstant(bound.at) } } : {}),
+        charges: {
+          currency,
+          lines: chargeLines(byCurrency.get(currency) ?? []),
+          taxation: taxOf(taxTermsOf(customer)),
+        },
+        numberPrefix: customer.attributes.invoicePrefix ?? NUMBER_PREFIX,
+        dueDays: DUE_DAYS,
+        now,
+      }),
+    });
+  return ids;
+}
+
+/** The closing before one, read back from the log. */
+async function closingBefore(
+  { credits }: InvoicesDeps,
+  tenant: string,
+  subscriptionId: string,
+  number: number,
+): Promise<ChargesClosed | null> {
+  if (number === 1) return null;
+  const stream = streamName(subscriptionBilling.category, tenant, subscriptionId);
+  for await (const event of credits.eventStore.readStream(stream, number - 2))
+    return upcast(event, subscriptionBilling.eventTypes).data as unknown as ChargesClosed;
+  throw new Error(`closing ${number - 1} of ${subscriptionId} is missing`);
+}
+
+export const billToOf = ({ attributes }: Document<Customer>): BillTo => {
+  const { name, businessName, taxId, email } = attributes;
+  return {
+    name,
+    ...(businessName === undefined ? {} : { businessName }),
+    ...(taxId === undefined ? {} : { taxId }),
+    ...(email === undefined ? {} : { email }),
+  };
+};
+
+export const taxTermsOf = ({ attributes }: Document<Customer>): TaxTerms => {
+  const { taxId, businessName, taxExempt, taxExemptReason, taxRate } = attributes;
+  return {
+    taxId,
+    businessName,
+    ...(taxExempt === true ? { exempt: { reason: taxExemptReason } } : {}),
+    ...(taxRate === undefined ? {} : { manual: { rate: readAmount(taxRate) } }),
+  };
+};

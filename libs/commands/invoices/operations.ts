@@ -1,0 +1,136 @@
+import {
+  answerOf,
+  creditNotePrefix,
+  type InvoiceAnswer,
+  type InvoiceCommand,
+  type InvoiceState,
+} from '#libs/billing';
+import { issue, parseAmount, Problem, type Amount, type Instant, type Issue, type Json } from '#libs/kernel';
+import { unacceptable } from '../credits/amounts.js';
+import type { Answered } from '../credits/answered.js';
+import { derivedId } from '../ids.js';
+import type { CommandContext } from '../stream-kind.js';
+import { invoices, type InvoicesDeps } from './deps.js';
+import { driveInvoice } from './driving.js';
+import { finishInvoices, numberAll } from './finishing.js';
+
+/** What may be done to an invoice, its shape checked. */
+export type InvoiceOperation =
+  | { readonly action: 'finalize'; readonly request: object }
+  | { readonly action: 'void' | 'mark-uncollectible'; readonly request: { readonly reason: string } }
+  | { readonly action: 'mark-paid'; readonly request: { readonly reference?: string } }
+  | { readonly action: 'credit-note'; readonly request: CreditNoteBody };
+
+export interface CreditNoteBody {
+  readonly reason: string;
+  /** Absent: all that is left. */
+  readonly lines?: readonly { readonly lineId: string; readonly amount: string | number }[];
+}
+
+/**
+ * Does something to an invoice and tells the account what follows.
+ * @throws Problem `not_found`; `invoice_not_open`; `credit_note_exceeded`; `validation_failed`
+ */
+export async function operateInvoice(
+  deps: InvoicesDeps,
+  context: CommandContext,
+  invoiceId: string,
+  { action, request }: InvoiceOperation,
+): Promise<Answered<InvoiceAnswer>> {
+  const { writer, newId } = deps.credits;
+  const { tenant, idempotencyKey } = context;
+  const { state } = await writer.read(invoices, tenant, invoiceId);
+  if (!state.sealed) throw new Problem('not_found', `There is no invoice ${JSON.stringify(invoiceId)}.`);
+  const own = { ...context, idempotencyKey: undefined };
+  if (action === 'finalize') await finishInvoices(deps, own, [invoiceId]);
+  const idOf = (prefix: string): string =>
+    idempotencyKey === undefined
+      ? newId(prefix)
+      : derivedId(prefix, tenant, invoiceId, action, idempotencyKey);
+  const commandAt = action === 'finalize' ? null : commandOf(invoiceId, action, request as never, idOf);
+  const written =
+    commandAt &&
+    (await writer.execute(invoices, invoiceId, {
+      context,
+      operation: `invoices.${action}`,
+      input: { invoiceId, ...(request as Readonly<Record<string, Json>>) },
+      command: commandAt,
+    }));
+  await numberNotes(deps, own, invoiceId);
+  const driven = await driveInvoice(deps, own, invoiceId);
+  const { state: after, position } = await writer.read(invoices, tenant, invoiceId);
+  return {
+    body: answerOf(after),
+    status: action === 'credit-note' ? 201 : 200,
+    position: position > driven ? position : driven,
+    replayed: written?.replayed ?? false,
+  };
+}
+
+function commandOf(
+  invoiceId: string,
+  action: Exclude<InvoiceOperation['action'], 'finalize'>,
+  request: { readonly reason: string; readonly reference?: string } & CreditNoteBody,
+  idOf: (prefix: string) => string,
+): (now: Instant) => InvoiceCommand {
+  const { reason, reference } = request;
+  switch (action) {
+    case 'void':
+      return (now) => ({ type: 'VoidInvoice', reason, now });
+    case 'mark-uncollectible':
+      return (now) => ({ type: 'MarkUncollectible', reason, now });
+    case 'mark-paid': {
+      const [paymentId, creditGrantId] = [idOf('pay'), idOf('grant')];
+      return (now) => ({ type: 'MarkPaid', paymentId, reference, creditGrantId, now });
+    }
+    case 'credit-note': {
+      // its invoice is found by its id
+      const creditNoteId = `${invoiceId}.${idOf('cn')}`;
+      const lines = request.lines === undefined ? undefined : amountsOf(request.lines);
+      return (now) => ({ type: 'OpenCreditNote', creditNoteId, reason, lines, now });
+    }
+  }
+}
+
+function amountsOf(
+  lines: NonNullable<CreditNoteBody['lines']>,
+): readonly { readonly lineId: string; readonly amount: Amount }[] {
+  const issues: Issue[] = [];
+  const read = lines.map(({ lineId, amount: text }, index) => {
+    const amount = parseAmount(text, 0);
+    if (typeof amount !== 'bigint')
+      issues.push(issue(`/lines/${index}/amount`, amount, 'must be whole minor units'));
+    return { lineId, amount: typeof amount === 'bigint' ? amount : 0n };
+  });
+  if (issues.length > 0) throw unacceptable(issues);
+  return read;
+}
+
+const invoiceOf = (creditNoteId: string): string => creditNoteId.slice(0, creditNoteId.indexOf('.'));
+
+/** Gives an invoice's credit notes their numbers, of a series of their own. */
+async function numberNotes(deps: InvoicesDeps, context: CommandContext, invoiceId: string): Promise<void> {
+  const { writer } = deps.credits;
+  const read = async (id: string): Promise<InvoiceState> =>
+    (await writer.read(invoices, context.tenant, id)).state;
+  const state = await read(invoiceId);
+  const open = [...state.creditNotes].filter(([, { number }]) => number === null).map(([id]) => id);
+  if (open.length === 0) return;
+  await numberAll(deps, context, creditNotePrefix(state.sealed!.numberPrefix), open, {
+    isFinished: async (id) => (await read(invoiceOf(id))).creditNotes.get(id)?.number != null,
+    finish: (creditNoteId, number) =>
+      writer.execute(invoices, invoiceOf(creditNoteId), {
+        context,
+        operation: 'invoices.issue-note',
+        input: {},
+        command: (now): InvoiceCommand => ({
+          type: 'IssueCreditNote',
+          creditNoteId,
+          number,
+          creditGrantId: derivedId('grant', context.tenant, creditNoteId),
+          now,
+        }),
+      }),
+  });
+  for (const id of new Set(open.map(invoiceOf))) await driveInvoice(deps, context, id);
+}

@@ -1,0 +1,172 @@
+import {
+  chargesSeatsAtOnce,
+  componentsOf,
+  evolve,
+  type Subscription,
+  type SubscriptionEvent,
+} from '#libs/subscriptions';
+import type { BillingCycle } from '#libs/billing';
+import type { PriceComponent } from '#libs/catalog';
+import { canonicalJson, readInstant, type Instant } from '#libs/kernel';
+
+/** A stretch of time `[from, to)` in which a subscription is charged by the same components, terms and quantity. */
+export interface Stretch {
+  readonly from: Instant;
+  to: Instant;
+  /** What falls due in here belongs to it: where terms change within a period, the instant of the change is the old ones'. */
+  readonly duesFrom: Instant;
+  duesTo: Instant;
+  /** The same for usage: an override of the price counts from where its period began. */
+  readonly usageFrom: Instant;
+  usageTo: Instant;
+  readonly components: readonly PriceComponent[];
+  readonly cycle: BillingCycle;
+  readonly priceId: string;
+  readonly currency: string;
+  readonly planId: string;
+  readonly quantity: number | null;
+}
+
+/** Seats that are counted from an instant on, by the fact at a revision. */
+export interface SeatCount {
+  readonly at: Instant;
+  readonly revision: number;
+  readonly seats: number;
+}
+
+/** Terms gave way to others within a period: what is left of it is charged anew. */
+export interface TermsChange {
+  readonly at: Instant;
+  readonly revision: number;
+  /** When what follows is due: at once, or with the period's end. */
+  readonly dueAt: Instant;
+  readonly before: Stretch;
+  readonly after: Stretch;
+}
+
+/** Somebody whose usage the subscription is charged for, while it counts `[from, to)`. */
+export interface Member {
+  readonly customerId: string;
+  readonly from: Instant;
+  to: Instant;
+}
+
+/** An instant at which charges are closed: a period began, terms changed at once, or it is over. */
+export interface Moment {
+  readonly at: Instant;
+  /** Of the last fact of that instant. */
+  readonly revision: number;
+}
+
+/** What a subscription's facts say about what it is charged for. */
+export interface Timeline {
+  readonly state: Subscription;
+  readonly stretches: readonly Stretch[];
+  readonly changes: readonly TermsChange[];
+  readonly seats: readonly SeatCount[];
+  /** Revisions of the periods' beginnings, by instant. */
+  readonly periods: ReadonlyMap<Instant, number>;
+  readonly members: readonly Member[];
+  readonly moments: readonly Moment[];
+}
+
+/** Reads a subscription's facts, from the first one on. Nothing is charged in a trial or while it is paused. */
+export function timelineOf(events: readonly SubscriptionEvent[]): Timeline {
+  const stretches: Stretch[] = [];
+  const changes: TermsChange[] = [];
+  const seats: SeatCount[] = [];
+  const periods = new Map<Instant, number>();
+  const members: Member[] = [];
+  const moments: Moment[] = [];
+  let open = null as { readonly stretch: Stretch; readonly key: string } | null;
+  let state: Subscription | null = null;
+
+  for (const [revision, event] of events.entries()) {
+    const before: Subscription | null = state;
+    state = evolve(before, event);
+    const at = instantOf(event);
+    if (event.type === 'SubscriptionCreated')
+      members.push({ customerId: state.customerId, from: -Infinity, to: Infinity });
+    if (at === null) continue;
+    seats.push({ at, revision, seats: state.seats.length });
+    if (event.type === 'SubscriptionPeriodBegun') periods.set(at, revision);
+    if (event.type === 'SeatAdded')
+      members.push({ customerId: event.data.customerId, from: at, to: Infinity });
+    if (event.type === 'SeatRemoved') {
+      const member = members.findLast(({ customerId }) => customerId === event.data.customerId);
+      if (member) member.to = at;
+    }
+    const key = chargedBy(state);
+    if (key !== (open?.key ?? null)) {
+      const left: Stretch | undefined = open?.stretch;
+      const usageFrom: Instant =
+        event.type === 'PriceOverridden' && left ? Math.max(left.usageFrom, state.period.start) : at;
+      const isWithin = before !== null && at < before.period.end;
+      const restarts = event.type === 'SubscriptionChanged' && event.data.restarts;
+      if (left) Object.assign(left, { to: at, usageTo: usageFrom, duesTo: isWithin ? at + 1 : at });
+      const duesFrom = left && isWithin && !restarts ? at + 1 : at;
+      open = key === null ? null : { key, stretch: stretchOf(state, at, duesFrom, usageFrom) };
+      if (open) stretches.push(open.stretch);
+      if (event.type === 'SubscriptionChanged' && left && open && isWithin) {
+        const dueAt = event.data.proration === 'immediate' ? at : before.period.end;
+        changes.push({ at, revision, dueAt, before: left, after: open.stretch });
+      }
+    }
+    if (closes(event, state)) {
+      if (moments.at(-1)?.at === at) moments.pop();
+      moments.push({ at, revision });
+    }
+  }
+  if (!state) throw new Error('a subscription begins with its creation');
+  return { state, stretches, changes, seats, periods, members, moments };
+}
+
+/** The first moment after the ones that are closed; the facts of one instant are closed together. */
+export const momentAfter = ({ moments }: Timeline, revision: number): Moment | undefined =>
+  moments.find((moment) => moment.revision > revision);
+
+function instantOf({ type, data }: SubscriptionEvent): Instant | null {
+  if (type === 'GrantsDriven') return null;
+  if (type === 'SubscriptionCreated') return readInstant(data.startedAt);
+  return readInstant(type === 'SubscriptionPeriodBegun' ? data.start : data.at);
+}
+
+/** What tells one stretch from the next; null: nothing is charged. */
+function chargedBy(state: Subscription): string | null {
+  const { status, terms, anchor, quantity } = state;
+  if (status !== 'active' || terms.priceId === undefined) return null;
+  const { priceId, planId, rule, zone } = terms;
+  const components = componentsOf(state) as never;
+  return canonicalJson({ components, anchor, rule, zone, priceId, planId, quantity });
+}
+
+const stretchOf = (state: Subscription, from: Instant, duesFrom: Instant, usageFrom: Instant): Stretch => ({
+  from,
+  to: Infinity,
+  duesFrom,
+  duesTo: Infinity,
+  usageFrom,
+  usageTo: Infinity,
+  components: componentsOf(state),
+  cycle: { anchor: state.anchor, zone: state.terms.zone, rule: state.terms.rule },
+  priceId: state.terms.priceId!,
+  currency: state.terms.currency!,
+  planId: state.terms.planId,
+  quantity: state.quantity,
+});
+
+function closes({ type, data }: SubscriptionEvent, state: Subscription): boolean {
+  switch (type) {
+    case 'SubscriptionPeriodBegun':
+      return data.number > 0;
+    case 'SubscriptionChanged':
+      return data.proration === 'immediate';
+    case 'SubscriptionCancelled':
+    case 'SubscriptionPaused':
+      return true;
+    case 'SeatAdded':
+      return state.status === 'active' && chargesSeatsAtOnce(state.terms);
+    default:
+      return false;
+  }
+}

@@ -1,0 +1,93 @@
+import type { ChargeLine, InvoiceFinalized } from '#libs/billing';
+import { formatAmount, formatInstant, Problem, readInstant } from '#libs/kernel';
+import { factsOf } from '../credits/account-facts.js';
+import { subscriptionFacts } from './charges.js';
+import { invoices, type InvoicesDeps } from './deps.js';
+import { timelineOf } from './timeline.js';
+import { createUsageReader, type UsageFact } from './usage-facts.js';
+
+/** One usage behind a line, and what covered it. */
+export interface TracedUsage {
+  readonly customerId: string;
+  /** Of the account's stream. */
+  readonly revision: number;
+  readonly eventId: string;
+  readonly effectiveAt: string;
+  readonly quantity: string;
+  readonly allocations: readonly { readonly grantId: string; readonly quantity: string }[];
+}
+
+export interface LineTrace {
+  readonly line: ChargeLine;
+  /** A page of it. */
+  readonly usage: readonly TracedUsage[];
+  /** Key of the next page: account and revision; null: this was the last. */
+  readonly nextKey: string | null;
+}
+
+/**
+ * The usage that a line charges, in the order of its accounts and the log, read from the log again.
+ * @throws Problem `not_found` for the invoice, and for a line that charges nothing
+ */
+export async function traceLine(
+  deps: InvoicesDeps,
+  tenant: string,
+  invoiceId: string,
+  lineId: string,
+  { limit, after }: { readonly limit: number; readonly after: number },
+): Promise<LineTrace> {
+  const { state } = await deps.credits.writer.read(invoices, tenant, invoiceId);
+  const line = state.final?.lines.find((one): one is ChargeLine => one.lineId === lineId && isCharge(one));
+  if (!line) throw new Problem('not_found', `The invoice has no charge ${JSON.stringify(lineId)}.`);
+  const usage = await usageOf(deps, tenant, state.final!, line);
+  const page = usage.slice(after, after + limit);
+  return {
+    line,
+    usage: page.map(traced),
+    nextKey: after + limit < usage.length ? String(after + limit) : null,
+  };
+}
+
+const isCharge = ({ type }: { readonly type: string }): boolean =>
+  type === 'usage' || type === 'fixed' || type === 'per_unit';
+
+async function usageOf(
+  deps: InvoicesDeps,
+  tenant: string,
+  { subscriptionId }: InvoiceFinalized,
+  { sources = [], metricId, period }: ChargeLine,
+): Promise<readonly UsageFact[]> {
+  if (metricId === undefined || period === undefined || subscriptionId === undefined) return [];
+  const timeline = timelineOf(await subscriptionFacts(deps, tenant, subscriptionId));
+  const meters = new Map(
+    timeline.state.terms.features.flatMap(({ slug, meterId }) =>
+      meterId === undefined ? [] : [[slug, meterId]],
+    ),
+  );
+  const [start, end] = [readInstant(period.start), readInstant(period.end)];
+  const found: UsageFact[] = [];
+  for (const { customerId, fromRevision, throughRevision } of sources) {
+    const reader = createUsageReader(customerId, meters);
+    for await (const fact of factsOf(deps.credits, tenant, customerId, fromRevision)) {
+      if (fact.revision > throughRevision) break;
+      reader.read(fact.revision, fact);
+    }
+    const members = timeline.members.filter((one) => one.customerId === customerId);
+    found.push(
+      ...reader
+        .facts()
+        .filter(({ meterId, at }) => meterId === metricId && start <= at && at < end)
+        .filter(({ at }) => members.some((one) => one.from <= at && at < one.to)),
+    );
+  }
+  return found;
+}
+
+const traced = ({ customerId, revision, id, at, quantity, draws }: UsageFact): TracedUsage => ({
+  customerId,
+  revision,
+  eventId: id,
+  effectiveAt: formatInstant(at),
+  quantity: formatAmount(quantity),
+  allocations: draws.map((draw) => ({ grantId: draw.grantId, quantity: formatAmount(draw.quantity) })),
+});

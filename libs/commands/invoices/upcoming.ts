@@ -1,0 +1,102 @@
+import {
+  chargeLines,
+  completeInvoice,
+  drawCredits,
+  payables,
+  taxOf,
+  type BillTo,
+  type InvoiceContent,
+  type MonetaryCredit,
+  type Payable,
+} from '#libs/billing';
+import { admits, unitOf } from '#libs/credits';
+import { formatInstant, Problem } from '#libs/kernel';
+import { dueFacts, evolve, nextDue } from '#libs/subscriptions';
+import { settledAccount } from '../credits/account-facts.js';
+import { derivedId } from '../ids.js';
+import { chargesBetween, closingOf, createGrantLookup, subscriptionFacts } from './charges.js';
+import { subscriptionBilling, type InvoicesDeps } from './deps.js';
+import { contextOf } from './finishing.js';
+import { accountHeads, billToOf, taxTermsOf } from './invoicing.js';
+import { timelineOf } from './timeline.js';
+
+/** An invoice as it would be if the current period ended now: made from the log, written nowhere. */
+export interface UpcomingInvoice extends InvoiceContent {
+  /** The one that it is going to have. */
+  readonly invoiceId: string;
+  readonly customerId: string;
+  readonly subscriptionId: string;
+  readonly billTo: BillTo;
+  /** When it will be made. */
+  readonly closesAt: string;
+}
+
+/** The next invoices of a subscription, one for each currency; none where nothing will be charged. @throws Problem `not_found` */
+export async function upcomingInvoices(
+  deps: InvoicesDeps,
+  tenant: string,
+  subscriptionId: string,
+): Promise<readonly UpcomingInvoice[]> {
+  const { credits } = deps;
+  const recorded = await subscriptionFacts(deps, tenant, subscriptionId);
+  if (recorded.length === 0)
+    throw new Problem('not_found', `There is no subscription ${JSON.stringify(subscriptionId)}.`);
+  let state = recorded.reduce(evolve, null as never);
+  const facts = [...recorded];
+  const now = credits.now(tenant);
+  for (let due = nextDue(state); due !== null; due = nextDue(state)) {
+    // all that is over, then the end of the current period
+    const made = dueFacts(state, due);
+    facts.push(...made);
+    state = made.reduce(evolve, state);
+    if (due > now) break;
+  }
+  const timeline = timelineOf(facts);
+  const at = timeline.moments.at(-1)?.at ?? now;
+  const { state: closed } = await credits.writer.read(subscriptionBilling, tenant, subscriptionId);
+  const { byCurrency } = await chargesBetween(deps, tenant, timeline, closed && closingOf(closed), {
+    bound: { at, revision: facts.length },
+    accounts: await accountHeads(deps, tenant, timeline),
+  });
+  const customer = (await credits.catalog.customer(tenant, timeline.state.customerId))!;
+  const taxation = taxOf(taxTermsOf(customer));
+  const number = String((closed?.number ?? 0) + 1);
+  return Promise.all(
+    [...byCurrency].map(async ([currency, charges]): Promise<UpcomingInvoice> => {
+      const lines = chargeLines(charges);
+      const open = payables(lines);
+      const available = await monetaryCredits(deps, tenant, customer.id, currency, open);
+      return {
+        invoiceId: derivedId('inv', tenant, subscriptionId, number, currency),
+        customerId: customer.id,
+        subscriptionId,
+        billTo: billToOf(customer),
+        closesAt: formatInstant(at),
+        ...completeInvoice({ currency, lines, taxation }, drawCredits(open, available)),
+      };
+    }),
+  );
+}
+
+/** The account's grants of a currency that may be drawn on now, in the order of drawdown. */
+async function monetaryCredits(
+  deps: InvoicesDeps,
+  tenant: string,
+  customerId: string,
+  currency: string,
+  lines: readonly Payable[],
+): Promise<readonly MonetaryCredit[]> {
+  const { state, now } = await settledAccount(deps.credits, tenant, customerId);
+  const describe = createGrantLookup(deps, tenant);
+  const grants = unitOf(state, currency).grants.filter(
+    ({ remaining, effectiveAt, expiresAt }) => remaining > 0n && effectiveAt <= now && now < expiresAt,
+  );
+  return Promise.all(
+    grants.map(async ({ id, remaining, applicability }) => ({
+      grantId: id,
+      description: (await describe(customerId, id)).description,
+      available: remaining,
+      admits: lines.filter((line) => admits(applicability, contextOf(line))).map(({ line }) => line.lineId),
+    })),
+  );
+}

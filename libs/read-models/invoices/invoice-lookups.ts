@@ -1,0 +1,73 @@
+import type { EventStore } from '#libs/event-store';
+import type pg from 'pg';
+import { asProblem } from '../reading.js';
+import { run } from '../sink.js';
+import { LIVE } from '../table.js';
+import type { PositionWaiter } from '../waiting.js';
+
+/** Milliseconds that a lookup waits for the read model to reach the end of the log. */
+const LOOKUP_WAIT = 5000;
+/** Subscriptions on one page. */
+const PAGE = 200;
+
+const TO_BILL = `select b.id from ${LIVE}.subscription_billing b where b.tenant = $1 and b.moment > b.closed
+  union select i.subscription_id from ${LIVE}.invoices i
+    where i.tenant = $1 and i.number is null and i.subscription_id is not null`;
+
+/** What invoicing finds its work by, as of the end of the log. Each throws Problem `read_model_behind` when that takes too long. */
+export function createInvoiceLookups(
+  pool: pg.Pool,
+  eventStore: Pick<EventStore, 'head'>,
+  { waitForPosition }: Pick<PositionWaiter, 'waitForPosition'>,
+) {
+  async function rowsOf<Row extends object>(
+    text: string,
+    values: readonly unknown[],
+  ): Promise<readonly Row[]> {
+    await waitForPosition(await eventStore.head(), LOOKUP_WAIT, ['invoices']);
+    return (await run<Row>(pool, text, values).catch(asProblem)).rows;
+  }
+  return {
+    subscriptionsToBill: async (tenant: string, after: string | null) =>
+      (
+        await rowsOf<{ id: string }>(
+          `select id from (${TO_BILL}) open where id > $2 order by id limit ${PAGE}`,
+          [tenant, after ?? ''],
+        )
+      ).map(({ id }) => id),
+    subscriptionsOfAll: (tenant: string, customerIds: readonly string[]) =>
+      rowsOf<{ id: string; customerId: string }>(
+        `select id, customer_id as "customerId" from ${LIVE}.subscription_billing
+         where tenant = $1 and customer_id = any($2::text[]) order by created_position`,
+        [tenant, customerIds],
+      ),
+  };
+}
+
+/** Up to `limit` subscriptions of one share of the tenant's work that are to be invoiced, without those in `except`. */
+export async function subscriptionsToInvoice(
+  client: pg.ClientBase,
+  tenant: string,
+  share: { readonly index: number; readonly of: number },
+  except: readonly string[],
+  limit: number,
+): Promise<readonly string[]> {
+  const { rows } = await run<{ id: string }>(
+    client,
+    `select id from (${TO_BILL}) open where (hashtext(id) & 2147483647) % $2 = $3 and id <> all($4::text[]) limit $5`,
+    [tenant, share.of, share.index, except, limit],
+    'invoices.due',
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** Whether anything of the tenant is to be invoiced. */
+export async function anyToInvoice(client: pg.ClientBase, tenant: string): Promise<boolean> {
+  const { rows } = await run<{ any: boolean }>(
+    client,
+    `select exists(${TO_BILL}) as any`,
+    [tenant],
+    'invoices.any',
+  );
+  return rows[0]?.any === true;
+}
