@@ -1,6 +1,7 @@
 import { Problem, type Instant } from '#libs/kernel';
 import { EventStoreUnavailable, type AppendResult, type EventStore } from '#libs/event-store';
 import { fingerprintOf } from './fingerprint.js';
+import { createLastWritten } from './last-written.js';
 import { replayCommand } from './replay.js';
 import { stage, type StagedOutcome, type StagedStream } from './stage.js';
 import { createStreamCache } from './stream-cache.js';
@@ -75,8 +76,7 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
   const onError = options.onError ?? (() => undefined);
   const cache = createStreamCache(eventStore, maxWeight);
   const ready = new Set<StreamEntry>();
-  /** By tenant and category, of what this process has appended. */
-  const lastOf = new Map<string, Map<string, bigint>>();
+  const lastWritten = createLastWritten();
   const stats: WriterStats = { commands: 0, appends: 0, events: 0, conflicts: 0, replays: 0 };
   let waiting = 0;
   let scheduled = false;
@@ -217,7 +217,7 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
     stats.events += newEvents.length;
     const position = result.positions.at(-1)!;
     if (entry.head.revision < head.revision) entry.head = { ...head, position };
-    wrote(entry, position);
+    lastWritten.note(tenantOfStream(entry.name), entry.kind.category, position);
     for (const outcome of stream.outcomes)
       if (outcome.did === 'write' && outcome.pending.commandId !== null)
         entry.receipts.set(outcome.pending.commandId, {
@@ -227,12 +227,6 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
         });
     answer(stream, (revision) => result.positions[revision - expectedRevision - 1] ?? position);
     snapshot(entry);
-  }
-
-  function wrote({ name, kind }: StreamEntry, position: bigint): void {
-    const tenant = tenantOfStream(name);
-    const last = lastOf.get(tenant) ?? new Map<string, bigint>();
-    if (position > (last.get(kind.category) ?? 0n)) lastOf.set(tenant, last.set(kind.category, position));
   }
 
   function answer(stream: StagedStream, positionAt?: (revision: number) => bigint): void {
@@ -374,12 +368,7 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
       return { state: state as never, revision, position };
     },
 
-    lastWritten: (tenant, exceptCategory) => {
-      let last = 0n;
-      for (const [category, position] of lastOf.get(tenant) ?? [])
-        if (category !== exceptCategory && position > last) last = position;
-      return last;
-    },
+    lastWritten: lastWritten.of,
 
     knownPosition: (category, tenant, id) => cache.get(streamName(category, tenant, id))?.head.position ?? 0n,
 

@@ -6,7 +6,7 @@ import { accountKind, createStreamWriter } from '#libs/commands';
 import type { CreditCommand } from '#libs/credits';
 import { openPostgresEventStore } from '#libs/event-store/postgres';
 import type { Instant } from '#libs/kernel';
-import { migrateReadModels, READ_MODEL_NAMES, rebuildReadModels } from '#libs/read-models';
+import { migrateReadModels, PROJECTIONS, rebuildReadModels } from '#libs/read-models';
 import type { Comparison } from './comparison.js';
 import { inTurns } from './in-turns.js';
 import { ownDatabase } from './own-database.js';
@@ -36,7 +36,7 @@ export async function benchRebuild(server: string): Promise<Comparison[]> {
     await rebuildReadModels({ eventStore, pool });
     const tables: { name: string; indexes: string[] }[] = [];
     let rows = 0;
-    for (const name of READ_MODEL_NAMES) {
+    for (const { name } of PROJECTIONS.flatMap(({ tables: own }) => own)) {
       rows += (await pool.query(`copy read_models.${name} to '${join(folder, name)}'`)).rowCount ?? 0;
       const { rows: found } = await pool.query<{ index: string }>(
         `select replace(indexdef, ' ON read_models.', ' ON copied.') as index from pg_indexes

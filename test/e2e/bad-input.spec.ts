@@ -29,6 +29,12 @@ beforeAll(async () => {
 afterAll(() => world.close());
 
 const head = async (): Promise<number> => ok(await api.get('/health/ready'), 200).log.position;
+/** Events behind a position, without what the worker writes meanwhile about the subscriptions that are there. */
+const writtenByCallers = async (after: number): Promise<readonly unknown[]> =>
+  ok(await api.get(`/v1/audit/log?from=${after}&limit=1000`), 200).data.filter(
+    ({ position, metadata }: { position: number; metadata: { actor: string } }) =>
+      position > after && metadata.actor !== 'schedule',
+  );
 
 /** What becomes of a body when the value at a pointer is another one, or (undefined) is taken out. */
 function changed(body: object, pointer: string, value: unknown): any {
@@ -136,7 +142,7 @@ describe('every field of every body', () => {
       );
       expect(answers.filter((found) => found !== undefined)).toEqual([]);
       expect(answers).toHaveLength(count);
-      expect(await head()).toBe(before);
+      expect(await writtenByCallers(before)).toEqual([]);
       // the rest of the body was fine, so each refusal was the one field's
       ok(await client.send(method, url, body()), status);
     },

@@ -11,7 +11,7 @@ import {
   type PageRequest,
   type ReadModels,
 } from '#libs/read-models';
-import { allRows, consume, givenLedger, grant, NOW, revoke, settle, type Ledger } from './given.js';
+import { consume, givenLedger, grant, NOW, settle, type Ledger } from './given.js';
 
 const everything: PageRequest = { limit: 1000, cursor: null };
 
@@ -54,36 +54,6 @@ describe('reading', () => {
     await Promise.all(ids.map((id) => ledger.write(id, settle)));
     await ledger.caughtUp(models);
     expect(await due(NOW + DAY)).toEqual([]);
-  });
-
-  test('are the same after the same events come again', async () => {
-    await ledger.write('c', consume('con_0', 4n, { onShortage: 'pending' }));
-    await ledger.write('c', grant('g1', 10n, { expiresAt: NOW + DAY }));
-    await ledger.write(
-      'c',
-      consume('con_1', 2n, { usage: { eventId: 'evt_1', eventName: 'calls', meterId: 'm1' } }),
-    );
-    await ledger.write('c', grant('g2', 10n, { effectiveAt: NOW + DAY }));
-    ledger.clock.now = NOW + DAY;
-    await ledger.write('c', settle);
-    await ledger.write('c', revoke('g2'));
-    await ledger.caughtUp(models);
-    const rows = await allRows(ledger.pool);
-    for (const [back, batchSize] of [
-      [0, 2],
-      [3, 2],
-      [5, 2],
-      [1, 1],
-    ] as const) {
-      await models.close();
-      await ledger.pool.query(
-        `update read_models.checkpoints set position = $1::bigint, checkpoint = nullif($1::text, '0')`,
-        [back],
-      );
-      models = await ledger.project({ batchSize });
-      await ledger.caughtUp(models);
-      expect(await allRows(ledger.pool)).toEqual(rows);
-    }
   });
 
   test('give every row of a list once while others are added', async () => {

@@ -6,7 +6,13 @@ import { subscriptions } from '#libs/commands/subscriptions';
 import { openEventStoreDb } from '#libs/event-store/eventstoredb';
 import { openPostgresEventStore } from '#libs/event-store/postgres';
 import { DAY } from '#libs/kernel';
-import { READ_MODEL_NAMES, verifyLedger, type ReadModels, type Verification } from '#libs/read-models';
+import {
+  PROJECTIONS,
+  READ_MODEL_NAMES,
+  verifyLedger,
+  type ReadModels,
+  type Verification,
+} from '#libs/read-models';
 import { appendEvent } from '../support/append-event.js';
 import { fixed } from '../support/billing-world.js';
 import { beginning } from '../support/invoice-world.js';
@@ -205,34 +211,40 @@ describe('verification', () => {
     ]);
   });
 
-  test.each(READ_MODEL_NAMES)('finds a row of %s that was changed, moved, deleted or added', async (name) => {
-    const table = `read_models.${name}`;
-    const some = `from ${table} order by position limit 1 offset 1`;
-    await sql(`create table was as select * from ${table}`);
-    const { rows } = await ledger.pool.query<{ position: string; count: number; first: string }>(
-      `select position, (select count(*)::int from was) as count, (select min(position) from was) as first ${some}`,
-    );
-    const position = Number(rows[0]!.position);
-    const other = ['catalog', 'customers'].includes(name) ? `tenant = 'x', stream = 'x'` : `tenant = 'x'`;
-    const moved = name === 'transactions' ? 2 : 1; // its position is in its key
-    for (const [change, differences, at] of [
-      [`update ${table} set tenant = 'x' where ctid = (select ctid ${some})`, 2, position],
-      [`update ${table} set position = position + 1000 where ctid = (select ctid ${some})`, moved, position],
-      [`delete from ${table} where ctid = (select ctid ${some})`, 1, position],
-      [
-        `create table one as select * ${some}; update one set ${other}; insert into ${table} select * from one; drop table one`,
-        1,
-        position,
-      ],
-      [`delete from ${table}`, rows[0]!.count, Number(rows[0]!.first)],
-    ] as const) {
-      await sql(change);
-      const result = await verify();
-      expect([change, found(result)]).toEqual([change, [[`read model ${name}`, differences, at]]]);
-      await sql(`delete from ${table}; insert into ${table} select * from was`);
-    }
-    expect(found(await verify())).toEqual([]);
-  });
+  test.each(PROJECTIONS.map(({ name, tables }) => [name, `read_models.${tables[0]!.name}`] as const))(
+    'finds a row of %s that was changed, moved, deleted or added',
+    async (name, table) => {
+      const some = `from ${table} order by position limit 1 offset 1`;
+      await sql(`create table was as select * from ${table}`);
+      const { rows } = await ledger.pool.query<{ position: string; count: number; first: string }>(
+        `select position, (select count(*)::int from was) as count, (select min(position) from was) as first ${some}`,
+      );
+      const position = Number(rows[0]!.position);
+      const other = ['catalog', 'customers'].includes(name) ? `tenant = 'x', stream = 'x'` : `tenant = 'x'`;
+      const moved = name === 'transactions' ? 2 : 1; // its position is in its key
+      for (const [change, differences, at] of [
+        [`update ${table} set tenant = 'x' where ctid = (select ctid ${some})`, 2, position],
+        [
+          `update ${table} set position = position + 1000 where ctid = (select ctid ${some})`,
+          moved,
+          position,
+        ],
+        [`delete from ${table} where ctid = (select ctid ${some})`, 1, position],
+        [
+          `create table one as select * ${some}; update one set ${other}; insert into ${table} select * from one; drop table one`,
+          1,
+          position,
+        ],
+        [`delete from ${table}`, rows[0]!.count, Number(rows[0]!.first)],
+      ] as const) {
+        await sql(change);
+        const result = await verify();
+        expect([change, found(result)]).toEqual([change, [[`read model ${name}`, differences, at]]]);
+        await sql(`delete from ${table}; insert into ${table} select * from was`);
+      }
+      expect(found(await verify())).toEqual([]);
+    },
+  );
 
   test('finds columns that no sum shows', async () => {
     await sql(`update read_models.grants set data = '{}', priority = 7 where grant_id = 'c2-d'`);
