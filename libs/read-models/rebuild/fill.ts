@@ -99,6 +99,7 @@ export function createFill({
               return fold;
             }),
           );
+          written.catch(() => undefined); // whoever awaits it is told
           await writing;
           writing = written;
           for (const { name } of late) {
@@ -118,6 +119,7 @@ export function createFill({
           if (slice.position > reached) reached = slice.position;
         }
       } finally {
+        await Promise.allSettled(folding.values()); // none is left behind at work
         await writing;
       }
     },
