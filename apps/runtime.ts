@@ -78,6 +78,9 @@ const EVENT_STORE_TIMEOUT = 5_000;
 /** The tenant of a single-company installation; its test environment is `default.test`. */
 export const DEFAULT_TENANT = 'default';
 
+/** Who writes what time has made due, where nobody asked. */
+const bySchedule = (tenant: string) => ({ tenant, actor: 'schedule', correlationId: 'schedule' });
+
 /**
  * Makes the parts in order.
  * @param patiently does something until the event store answers
@@ -186,18 +189,12 @@ export async function startRuntime(
             return clocks.sinceMoved(tenant) < CLOCK_MOVED ? null : clocks.now(tenant);
           },
           grace: config.expiryGrace,
-          settle: async (tenant, customerId) => {
-            const context = { tenant, actor: 'schedule', correlationId: 'schedule' };
-            return (await settleAccount(credits, context, customerId)).position;
-          },
-          settleSubscription: async (tenant, id) => {
-            const context = { tenant, actor: 'schedule', correlationId: 'schedule' };
-            return (await settleSubscription(subscriptions, context, id)).position;
-          },
-          invoice: async (tenant, ids) => {
-            const context = { tenant, actor: 'schedule', correlationId: 'schedule' };
-            return (await invoiceSubscriptions(invoices, context, ids)).position;
-          },
+          settle: async (tenant, customerId) =>
+            (await settleAccount(credits, bySchedule(tenant), customerId)).position,
+          settleSubscription: async (tenant, id) =>
+            (await settleSubscription(subscriptions, bySchedule(tenant), id)).position,
+          invoice: async (tenant, ids) =>
+            (await invoiceSubscriptions(invoices, bySchedule(tenant), ids)).position,
           projected: (position) => readModels.waitForPosition(position, DUE_WAIT),
           onLag: (tenant, milliseconds) => lag.set({ tenant }, milliseconds / 1000),
           onError,

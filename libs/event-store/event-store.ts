@@ -45,6 +45,13 @@ export interface EventStore {
 /** Where an event stands in the whole log. Compare positions, never calculate with them: there may be gaps between them. */
 export type Position = bigint;
 
+/** The furthest of some positions; 0 when there is none. */
+export const latest = (positions: Iterable<Position>): Position => {
+  let furthest = 0n;
+  for (const position of positions) if (position > furthest) furthest = position;
+  return furthest;
+};
+
 /** Where a reader stands, to be stored and handed back as it came; only the adapter that made it reads it. */
 export type Checkpoint = string;
 

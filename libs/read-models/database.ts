@@ -1,6 +1,13 @@
 import type pg from 'pg';
 import { databaseError, run } from './sink.js';
 
+/**
+ * Settings of a connection that writes rows which can be made again. Rows are always found by their keys; statistics of a table
+ * that was empty a moment ago would say otherwise. What a crash takes is made again, so nothing waits for the disk.
+ */
+export const WRITING_SESSION = `set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off;
+  set plan_cache_mode = force_generic_plan; set synchronous_commit = off; set statement_timeout = 0`;
+
 /** Runs `work` in a transaction of its own. @throws what `work` throws, after a rollback */
 export async function inTransaction<T>(
   pool: pg.Pool,

@@ -1,8 +1,14 @@
 import type pg from 'pg';
 import type { EventStore, LogSlice } from '#libs/event-store';
 import type { EventTypes } from '#libs/event-types';
-import { assertOurs, loadStandings, storeStandings, type Standing } from './checkpoints/checkpoints.js';
-import { transaction } from './database.js';
+import {
+  assertOurs,
+  earliest,
+  loadStandings,
+  storeStandings,
+  type Standing,
+} from './checkpoints/checkpoints.js';
+import { transaction, WRITING_SESSION } from './database.js';
 import {
   allTogether,
   prepareSlice,
@@ -38,9 +44,8 @@ const LOOK_AFTER = 500;
 const BUSY = 64;
 const GATHER = 25;
 
-/** Rows are always found by their keys; statistics of a table that was empty a moment ago would say otherwise. */
-const SESSION = `set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off;
-  set plan_cache_mode = force_generic_plan; set lock_timeout = 0; set statement_timeout = 0; set synchronous_commit = off`;
+/** A rebuild may hold the checkpoints for a while. */
+const SESSION = `${WRITING_SESSION}; set lock_timeout = 0`;
 
 /** Projects until the signal is raised. @throws DatabaseUnavailable when the connection, and with it the lease, is lost */
 export async function projectWhileLeased(work: LeasedWork): Promise<void> {
@@ -210,10 +215,3 @@ const same = (a: Standing | undefined, b: Standing | undefined): boolean =>
   a?.position === b?.position &&
   a?.stopped === b?.stopped &&
   a?.log === b?.log;
-
-/** Where to read on so that nobody misses anything. */
-function earliest(standings: readonly Standing[]): string | null {
-  let first = standings[0]!;
-  for (const one of standings) if (one.position < first.position) first = one;
-  return first.checkpoint;
-}

@@ -41,10 +41,7 @@ export interface Queryable {
 }
 
 /** One connection, over which rows can be streamed too. */
-export interface Writable extends Queryable {
-  query<Result extends object>(config: pg.QueryConfig): Promise<pg.QueryResult<Result>>;
-  query(stream: CopyStreamQuery): CopyStreamQuery;
-}
+type Connection = Queryable & { query(stream: CopyStreamQuery): CopyStreamQuery };
 
 /** Runs one statement. @throws DatabaseUnavailable when trying again later may help */
 export async function run<Result extends object>(
@@ -65,7 +62,7 @@ export async function run<Result extends object>(
 }
 
 /** Writes into one schema over one connection, whole columns at a time. */
-export function createSink(connection: Writable, schema: string): Sink {
+export function createSink(connection: Connection, schema: string): Sink {
   const inTurn = oneByOne();
   const client: Queryable = { query: (config) => inTurn(() => connection.query(config)) };
   return {

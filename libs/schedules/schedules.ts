@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type pg from 'pg';
+import { latest } from '#libs/event-store';
 import type { Instant } from '#libs/kernel';
 import {
   anyToInvoice,
@@ -114,7 +115,7 @@ export function startSchedules(options: ScheduleOptions): Schedules {
         ...(await invoiceAll(tenant, charged)),
       ];
       // what is recorded is due no more once the read model knows
-      await projected(positions.reduce((last, position) => (position > last ? position : last), 0n));
+      await projected(latest(positions));
     }
   }
 

@@ -14,6 +14,7 @@ import {
 import { answerPage, answerRead, pageOf, Read, type ReadCall, type ReadQuery } from '../http/index.js';
 import { ReadGate } from '../read-gate.js';
 import { RuntimeRef } from '../runtime-ref.js';
+import { isExternal } from './answered.js';
 import {
   BalancesQuery,
   GrantsQuery,
@@ -130,7 +131,7 @@ export class CustomerCreditsController {
 
   /** The customer's own id, once the read models show what this process wrote to the account. */
   private async customer(call: ReadCall, query: CustomerQuery & ReadQuery, id: string): Promise<string> {
-    const external = query.isExtCustId === 'true';
+    const external = isExternal(query);
     const { credits } = this.runtime.current;
     const customer = await resolveCustomer(credits, call.tenant, { id, external });
     // what cannot be settled now is answered as it is recorded

@@ -17,6 +17,8 @@ import type { GrantIssued, Posting, Totals } from '#libs/credits';
 import { NoSuchPosition } from '#libs/event-store';
 import { answerRead, decodeCursor, encodeCursor, Read, type ReadCall } from '../http/index.js';
 import { RuntimeRef } from '../runtime-ref.js';
+import { isExternal } from './answered.js';
+import type { CustomerQuery } from './credits.dto.js';
 import { BalanceSheetQuery, JournalQuery, TotalsQuery, type TotalsGroup } from './insight.dto.js';
 
 /** Events that one page of the journal may look at before it ends early. */
@@ -141,10 +143,10 @@ export class FinanceController {
 
   private async scope(
     { tenant }: ReadCall,
-    { customerId, isExtCustId }: { readonly customerId?: string; readonly isExtCustId?: string },
+    query: { readonly customerId?: string } & CustomerQuery,
   ): Promise<Scope> {
-    if (customerId === undefined) return { tenant };
-    const asked = { id: customerId, external: isExtCustId === 'true' };
+    if (query.customerId === undefined) return { tenant };
+    const asked = { id: query.customerId, external: isExternal(query) };
     return { tenant, customerId: (await resolveCustomer(this.runtime.current.credits, tenant, asked)).id };
   }
 

@@ -14,7 +14,9 @@ import {
 import { burnDown, explanationText, minimumPurchase, unitOf, verifyAvailability } from '#libs/credits';
 import { answerRead, NoQuery, Read, type ReadCall } from '../http/index.js';
 import { RuntimeRef } from '../runtime-ref.js';
+import { isExternal } from './answered.js';
 import { askedInQuery, usageAsked } from './asked-in-query.js';
+import type { CustomerQuery } from './credits.dto.js';
 import { AvailabilityQuery, DEFAULT_DAYS, ExplanationQuery, OutlookQuery } from './insight.dto.js';
 
 /** Questions that are answered from the account itself: decided as a command would be, and never behind. */
@@ -126,8 +128,8 @@ export class InsightController {
     });
   }
 
-  private async customer({ tenant }: ReadCall, { isExtCustId }: { isExtCustId?: string }, id: string) {
-    const external = isExtCustId === 'true';
+  private async customer({ tenant }: ReadCall, query: CustomerQuery, id: string) {
+    const external = isExternal(query);
     const { credits } = this.runtime.current;
     const customer = await resolveCustomer(credits, tenant, { id, external });
     await credits.settleBilling(tenant, customer.id);

@@ -1,6 +1,7 @@
 import type { Feature } from '#libs/catalog';
 import type { CatalogReader } from '#libs/commands/catalog';
 import { admits, measured, type Measure } from '#libs/credits';
+import { latest } from '#libs/event-store';
 import type { Amount, Instant } from '#libs/kernel';
 import type { EntitlementFacts } from '#libs/read-models';
 import {
@@ -64,7 +65,7 @@ export async function checkEntitlements(
     const answers = await Promise.all(known);
     return {
       customers: answers.map((one) => one.entitlements),
-      position: answers.reduce((last, one) => (one.position > last ? one.position : last), 0n),
+      position: latest(answers.map((one) => one.position)),
     };
   }
   return {

@@ -1,6 +1,7 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
 import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { latest } from '#libs/event-store';
 import { parseInstant, Problem } from '#libs/kernel';
 import { IngestUsage, type IngestedUsage, type UsageRequest } from '#libs/commands';
 import { FindInvoiceLine, ListUsage } from '#libs/read-models';
@@ -102,10 +103,7 @@ export class UsageController {
     );
     const done = (await this.commands.execute(new IngestUsage(context, usable))).values();
     const told = read.map((usage) => (usage instanceof Problem ? usage : done.next().value!));
-    const position = told.reduce(
-      (latest, result) => (result instanceof Problem || result.position <= latest ? latest : result.position),
-      0n,
-    );
+    const position = latest(told.flatMap((result) => (result instanceof Problem ? [] : [result.position])));
     const results = told.map((result) => ('problem' in result ? result.problem : result));
     const accepted = results.flatMap((result) => (result instanceof Problem ? [] : [result]));
     if (position > 0n) void reply.header('Log-Position', position.toString());

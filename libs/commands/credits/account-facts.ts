@@ -1,5 +1,5 @@
 import { readInstant, type Instant } from '#libs/kernel';
-import { allDue, evolve, initialAccount, type AccountState, type CreditEvent } from '#libs/credits';
+import { allDue, evolve, type AccountState, type CreditEvent } from '#libs/credits';
 import type { Position, RecordedEvent } from '#libs/event-store';
 import { upcast } from '#libs/event-types';
 import { streamName } from '../stream-kind.js';
@@ -48,19 +48,4 @@ export async function settledAccount(
   const { state, position } = await deps.writer.read(deps.account, tenant, customerId);
   const now = deps.now(tenant);
   return { state: allDue(state, now, deps.expiryGrace).reduce(evolve, state), now, position };
-}
-
-/** The account as it stood after an inclusive revision. */
-export async function accountAt(
-  deps: CreditsDeps,
-  tenant: string,
-  customerId: string,
-  revision: number,
-): Promise<AccountState> {
-  let state = initialAccount;
-  for await (const fact of factsOf(deps, tenant, customerId)) {
-    if (fact.revision > revision) break;
-    state = evolve(state, fact);
-  }
-  return state;
 }

@@ -61,8 +61,8 @@ export function issuingCommandOf(
   return (now) => begin(grantsAt(now)[0]!, now);
 }
 
-/** What is refused claims nothing. */
-function isAcceptable(attempt: () => unknown): boolean {
+/** Whether a decision would not be refused: what is refused claims and makes nothing beforehand. */
+export function isAcceptable(attempt: () => unknown): boolean {
   try {
     attempt();
     return true;

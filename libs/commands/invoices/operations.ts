@@ -5,6 +5,7 @@ import {
   type InvoiceCommand,
   type InvoiceState,
 } from '#libs/billing';
+import { latest } from '#libs/event-store';
 import { issue, parseAmount, Problem, type Amount, type Instant, type Issue, type Json } from '#libs/kernel';
 import { unacceptable } from '../credits/amounts.js';
 import type { Answered } from '../credits/answered.js';
@@ -62,7 +63,7 @@ export async function operateInvoice(
   return {
     body: answerOf(after),
     status: action === 'credit-note' ? 201 : 200,
-    position: position > driven ? position : driven,
+    position: latest([position, driven]),
     replayed: written?.replayed ?? false,
   };
 }

@@ -1,5 +1,6 @@
 import { formatInstant, Problem, type Instant } from '#libs/kernel';
 import { claimId, type ClaimCommand } from '#libs/catalog';
+import { latest } from '#libs/event-store';
 import { findGrant, type AccountState, type CreditCommand, type CreditEvent } from '#libs/credits';
 import {
   nextDue,
@@ -61,7 +62,7 @@ export async function driveGrants(
     );
     for (const written of told.flat()) {
       events.push(...written.events);
-      position = later(position, written.position);
+      position = latest([position, written.position]);
     }
     const throughRevision = state.pending.at(-1)!.revision;
     const done = await writer.execute(subscriptions, subscriptionId, {
@@ -71,7 +72,7 @@ export async function driveGrants(
       settleFirst: false,
       command: (): SubscriptionCommand => ({ type: 'RecordDriven', throughRevision, refused }),
     });
-    position = later(position, done.position);
+    position = latest([position, done.position]);
   }
 }
 
@@ -101,7 +102,7 @@ export async function settleSubscription(
     if (written.events.length === 0 || due === null || due > Math.min(at, written.recordedAt)) break;
   }
   const driven = await driveGrants(deps, context, subscriptionId, only);
-  return { events: driven.events, position: later(position, driven.position), facts };
+  return { events: driven.events, position: latest([position, driven.position]), facts };
 }
 
 /** A command on an account, and what tells it from the others of its step. */
@@ -109,8 +110,6 @@ interface Told {
   readonly key: string;
   readonly command: (now: Instant) => CreditCommand;
 }
-
-const later = (a: bigint, b: bigint): bigint => (a > b ? a : b);
 
 function byAccount(steps: readonly GrantStep[]): readonly (readonly GrantStep[])[] {
   const accounts = new Map<string, GrantStep[]>();
@@ -150,7 +149,7 @@ async function tellAccount(
         command,
       });
       if (!written.replayed) events.push(...written.events);
-      position = later(position, written.position);
+      position = latest([position, written.position]);
     }
   } catch (error) {
     // what another time could help is left for another time

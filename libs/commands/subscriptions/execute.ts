@@ -1,4 +1,5 @@
 import type { Instant, Json } from '#libs/kernel';
+import { latest } from '#libs/event-store';
 import { subscriptionAnswer, type SubscriptionAnswer, type SubscriptionCommand } from '#libs/subscriptions';
 import type { Answered } from '../credits/answered.js';
 import type { CommandContext } from '../stream-kind.js';
@@ -23,6 +24,6 @@ export async function executeOn(
   });
   const state = (await written.stateAfter())!;
   const driven = await driveGrants(deps, context, id);
-  const position = driven.position > written.position ? driven.position : written.position;
+  const position = latest([driven.position, written.position]);
   return { body: subscriptionAnswer(state), status, position, replayed: written.replayed };
 }

@@ -15,6 +15,7 @@ import { withoutKey } from '../catalog/catalog-writer.js';
 import { createCustomer, updateCustomer } from '../catalog/customers.handlers.js';
 import { unacceptable } from '../credits/amounts.js';
 import type { Answered } from '../credits/answered.js';
+import { isAcceptable } from '../credits/grants.js';
 import { derivedId } from '../ids.js';
 import { streamName, type CommandContext } from '../stream-kind.js';
 import { readSubscription, subscriptions, type SubscriptionsDeps } from './deps.js';
@@ -66,16 +67,6 @@ export async function addSeat(
   // what will be refused makes no customer; under its key it may have been answered before
   if (isAcceptable(() => decide(command(deps.credits.now(tenant)), subscription))) await ensure();
   return changeSeat(deps, context, organization, subscriptionId, 'add', { ...request }, command);
-}
-
-function isAcceptable(attempt: () => unknown): boolean {
-  try {
-    attempt();
-    return true;
-  } catch (error) {
-    if (error instanceof Problem) return false;
-    throw error;
-  }
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Instant } from '#libs/kernel';
 import { meteredUsage, type AccountState, type CreditEvent, type MeteredUsage } from '#libs/credits';
+import { latest } from '#libs/event-store';
 import { upcast } from '#libs/event-types';
 import type { Subscription } from '#libs/subscriptions';
 import { createCatalogReader, type CatalogIndex, type CatalogReader } from '../catalog/catalog-reader.js';
@@ -69,6 +70,6 @@ export async function suppose(
       }
       return found;
     },
-    position: [...read, real].reduce((last, { position }) => (position > last ? position : last), 0n),
+    position: latest([...read, real].map(({ position }) => position)),
   };
 }

@@ -18,6 +18,13 @@ export interface Standing {
   readonly log: string;
 }
 
+/** Where to read on so that none of them misses anything. */
+export function earliest(standings: readonly Standing[]): Checkpoint | null {
+  let first = standings[0]!;
+  for (const one of standings) if (one.position < first.position) first = one;
+  return first.checkpoint;
+}
+
 interface StoredStanding {
   readonly projection: string;
   readonly checkpoint: string | null;

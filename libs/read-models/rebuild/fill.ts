@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { Checkpoint, EventStore, LogSlice, Position, RecordedEvent } from '#libs/event-store';
-import { type Standing } from '../checkpoints/checkpoints.js';
+import { earliest, type Standing } from '../checkpoints/checkpoints.js';
 import { createProgress, type Progress } from '../progress.js';
 import { EVENT_TYPES } from '#libs/event-types';
 import { allTogether, prepareSlice, projectEvents } from '../project-slice.js';
@@ -124,10 +124,4 @@ export function createFill({
       }
     },
   };
-}
-
-function earliest(standings: readonly Standing[]): Checkpoint | null {
-  let first = standings[0]!;
-  for (const one of standings) if (one.position < first.position) first = one;
-  return first.checkpoint;
 }

@@ -8,7 +8,7 @@ import {
   storeStandings,
   type Standing,
 } from '../checkpoints/checkpoints.js';
-import { inTransaction, transaction } from '../database.js';
+import { inTransaction, transaction, WRITING_SESSION } from '../database.js';
 import { REBUILD_LOCK } from '../locks.js';
 import type { Progress } from '../progress.js';
 import type { Projection } from '../projection.js';
@@ -74,10 +74,6 @@ const SWAP_PATIENCE = 300;
 /** SQLSTATEs of a swap that readers held up: lock timeout, deadlock. */
 const HELD_UP = new Set(['55P03', '40P01']);
 
-/** Tables are filled by key; nothing in them needs to survive a crash before the swap. */
-const SESSION = `set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off;
-  set plan_cache_mode = force_generic_plan; set synchronous_commit = off; set statement_timeout = 0`;
-
 /**
  * Builds read models anew from the log beside the live ones, with the same code, and swaps them in while serving goes on.
  * What is interrupted leaves the live ones as they are and can be run again.
@@ -110,7 +106,7 @@ export async function inShadow<T>(pool: pg.Pool, work: (client: pg.PoolClient) =
       REBUILD_LOCK,
     ]);
     if (!rows[0]?.mine) throw new RebuildRunning('Another rebuild is running; wait for it, or stop it.');
-    await run(client, SESSION);
+    await run(client, WRITING_SESSION);
     try {
       return await work(client);
     } catch (error) {
@@ -169,7 +165,7 @@ async function rebuild(
   const migrated = await migration(client);
   let begun: ReadonlyMap<string, Position>;
   try {
-    await run(second, SESSION);
+    await run(second, WRITING_SESSION);
     await createShadow(client, projections);
     const head = await eventStore.head();
     begun = await livePositions(client);

@@ -26,18 +26,26 @@ export const createDueWork = (pool: pg.Pool): DueWork => ({
 });
 
 /** Tenants that have anything scheduled. */
-export async function scheduledTenants(client: pg.ClientBase): Promise<readonly string[]> {
+export const scheduledTenants = (client: pg.ClientBase): Promise<readonly string[]> =>
+  tenantsIn(client, 'schedules', 'r.open');
+
+/** Tenants with rows in a table whose index begins with them; `where` speaks of the row `r`. */
+export async function tenantsIn(
+  client: pg.ClientBase,
+  table: string,
+  where = 'true',
+): Promise<readonly string[]> {
   // from one tenant to the next by the index: there are few tenants and many rows
   const { rows } = await run<{ tenant: string }>(
     client,
     `with recursive next as (
-       select min(tenant) as tenant from ${LIVE}.schedules where open
+       select min(r.tenant) as tenant from ${LIVE}.${table} r where ${where}
        union all
-       select (select min(tenant) from ${LIVE}.schedules s where s.open and s.tenant > next.tenant) from next
+       select (select min(r.tenant) from ${LIVE}.${table} r where ${where} and r.tenant > next.tenant) from next
        where next.tenant is not null
      ) select tenant from next where tenant is not null`,
     [],
-    'schedules.tenants',
+    `${table}.tenants`,
   );
   return rows.map(({ tenant }) => tenant);
 }

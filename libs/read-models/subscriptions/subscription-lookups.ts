@@ -2,6 +2,7 @@ import { formatInstant, type Instant } from '#libs/kernel';
 import type { EventStore } from '#libs/event-store';
 import type pg from 'pg';
 import { asProblem } from '../reading.js';
+import { tenantsIn } from '../schedules/due-accounts.js';
 import { run } from '../sink.js';
 import { LIVE } from '../table.js';
 import type { PositionWaiter } from '../waiting.js';
@@ -63,21 +64,8 @@ export function createSubscriptionLookups(
 }
 
 /** Tenants with subscriptions that time will change, or that are not driven yet. */
-export async function subscribedTenants(client: pg.ClientBase): Promise<readonly string[]> {
-  // from one tenant to the next by the index: there are few tenants and many rows
-  const { rows } = await run<{ tenant: string }>(
-    client,
-    `with recursive next as (
-       select min(tenant) as tenant from ${LIVE}.subscriptions
-       union all
-       select (select min(tenant) from ${LIVE}.subscriptions s where s.tenant > next.tenant) from next
-       where next.tenant is not null
-     ) select tenant from next where tenant is not null`,
-    [],
-    'subscriptions.tenants',
-  );
-  return rows.map(({ tenant }) => tenant);
-}
+export const subscribedTenants = (client: pg.ClientBase): Promise<readonly string[]> =>
+  tenantsIn(client, 'subscriptions');
 
 /** When the first thing fell due that is not recorded yet; null when nothing is. */
 export async function oldestDueSubscription(

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { Checkpoint, EventStore, LogSlice, Position, RecordedEvent } from '#libs/event-store';
 import { assertOurs, loadStandings, type Standing } from '../checkpoints/checkpoints.js';
-import { transaction } from '../database.js';
+import { transaction, WRITING_SESSION } from '../database.js';
 import { createProgress, type Progress } from '../progress.js';
 import { PROJECTIONS } from '../projections.js';
 import { databaseError, run } from '../sink.js';
@@ -57,9 +57,8 @@ export interface Verification {
   readonly differenceCount: number;
 }
 
-/** Rows of temporary tables, of which nothing is known to the planner, are found by their keys. */
-const SESSION = `set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off;
-  set plan_cache_mode = force_generic_plan; set synchronous_commit = off; set statement_timeout = 0; set timezone = 'UTC'`;
+/** Differences are told in UTC. */
+const SESSION = `${WRITING_SESSION}; set timezone = 'UTC'`;
 const SCANNING = `set local enable_seqscan = on; set local enable_hashjoin = on; set local enable_mergejoin = on`;
 const BY_KEY = `set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off`;
 
