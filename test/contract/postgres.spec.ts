@@ -9,6 +9,7 @@ import {
   type AppendBatch,
   type AppendResult,
   type EventStore,
+  type RecordedEvent,
 } from '#libs/event-store';
 import { openPostgresEventStore } from '#libs/event-store/postgres';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
@@ -172,6 +173,42 @@ test('writers in two processes: dense positions, one winner per revision; a read
   await store.close();
   await database.drop();
 }, 60_000);
+
+test('what a store appends itself, mixed with what others append: its reader sees what the log holds, in order', async () => {
+  const database = await createTestDatabase();
+  const [store, other] = await Promise.all(
+    [1, 2].map(() => openPostgresEventStore({ connectionString: database.url })),
+  );
+  const seen: RecordedEvent[] = [];
+  const errors: unknown[] = [];
+  const subscription = store!.subscribe(null, {
+    batchSize: 40,
+    handle: async ({ events }) => void seen.push(...events),
+    onError: (error) => errors.push(error),
+  });
+  let count = 0;
+  const write = async (into: EventStore, rounds: number) => {
+    const stream = newStream();
+    for (let round = 0, revision = NO_STREAM; round < rounds; round++) {
+      // now and then more at once than the reader takes
+      const more = batch(newStream(), NO_STREAM, round % 10 === 9 ? 50 : 1);
+      await into.append([batch(stream, revision, 2), more]);
+      revision += 2;
+      count += 2 + more.events.length;
+      if (round === rounds >> 1)
+        await into.append([batch(stream, revision + 5, 1), batch(newStream(), NO_STREAM, 1)]);
+      if (round === rounds >> 1) count += 1;
+    }
+  };
+  await Promise.all([write(store!, 40), write(store!, 40), write(store!, 40), write(other!, 25)]);
+  await write(store!, 5);
+  await until(() => seen.length >= count || errors.length > 0, { timeoutMs: 15_000 });
+  await subscription.stop();
+  expect(errors).toEqual([]);
+  expect(seen).toEqual((await other!.readAll(null, 10_000)).events);
+  await Promise.all([store!.close(), other!.close()]);
+  await database.drop();
+}, 30_000);
 
 test('lost connections: the subscription goes on, and what is sent again settles', async () => {
   const database = await createTestDatabase();

@@ -15,6 +15,8 @@ export interface Database {
    * @throws EventStoreUnavailable when the outcome is unknown or trying again later may help; the cause is kept
    */
   query(statement: Statement, values?: readonly unknown[]): Promise<readonly Row[]>;
+  /** Whether it is one of the connections here that a process of the server works for. */
+  isOwn(serverProcess: number): boolean;
   close(): Promise<void>;
 }
 
@@ -59,6 +61,9 @@ export function openDatabase(
   pool.on('error', onError);
   // a connection lost in use fails its query, and would end the process if nobody heard the event besides
   pool.on('connect', (client) => client.on('error', () => {}));
+  const serverProcesses = new Set<number>();
+  pool.on('connect', (client) => serverProcesses.add(processOf(client)));
+  pool.on('remove', (client) => serverProcesses.delete(processOf(client)));
   let closed: Promise<void> | undefined;
 
   async function query(statement: Statement, values: readonly unknown[] = []): Promise<readonly Row[]> {
@@ -104,8 +109,15 @@ export function openDatabase(
     }
   }
 
-  return { query, close: () => (closed ??= atMost(timeoutMs, pool.end())) };
+  return {
+    query,
+    isOwn: (serverProcess) => serverProcesses.has(serverProcess),
+    close: () => (closed ??= atMost(timeoutMs, pool.end())),
+  };
 }
+
+/** `pg` has it, its types do not. */
+const processOf = (client: pg.PoolClient): number => (client as unknown as { processID: number }).processID;
 
 /** A connection whose other side is gone without a word never finishes its farewell: then it is left behind. */
 export async function atMost(ms: number, farewell: Promise<void>): Promise<void> {

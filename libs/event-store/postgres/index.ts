@@ -51,7 +51,7 @@ export async function openPostgresEventStore(options: PostgresEventStoreOptions)
   const { connectionString, maxConnections = 8, timeoutMs = 10_000, onError = () => {} } = options;
   await migrate(connectionString);
   const database = openDatabase(connectionString, maxConnections, timeoutMs, onError);
-  const subscriptions = createSubscriptions({ connectionString, readAll, onError });
+  const subscriptions = createSubscriptions({ connectionString, isOwn: database.isOwn, readAll, onError });
 
   async function head(): Promise<{ position: bigint; identity: string }> {
     const [row] = await database.query(HEAD);
@@ -96,16 +96,23 @@ export async function openPostgresEventStore(options: PostgresEventStoreOptions)
           revisions.push(expectedRevision + i);
         }
       const events = batches.flatMap((batch) => batch.events);
-      const [row] = await database.query(APPEND, [
-        textArray(batches.map((batch) => batch.stream)),
-        bigintArray(batches.map((batch) => batch.expectedRevision)),
-        textArray(streams),
-        bigintArray(revisions),
-        uuidArray(events.map((event) => event.id)),
-        textArray(events.map((event) => event.type)),
-        jsonArray(events.map((event) => event.data)),
-        jsonArray(events.map((event) => event.metadata)),
-      ]);
+      const [row] = await database
+        .query(APPEND, [
+          textArray(batches.map((batch) => batch.stream)),
+          bigintArray(batches.map((batch) => batch.expectedRevision)),
+          textArray(streams),
+          bigintArray(revisions),
+          uuidArray(events.map((event) => event.id)),
+          textArray(events.map((event) => event.type)),
+          jsonArray(events.map((event) => event.data)),
+          jsonArray(events.map((event) => event.metadata)),
+        ])
+        .catch((error: unknown) => {
+          subscriptions.look(); // it may have been written all the same
+          throw error;
+        });
+      if (row![1] === null) subscriptions.appended(BigInt(row![0]!), batches);
+      else subscriptions.look();
       const unwritten = new Map<number, AppendResult>();
       for (const [index, currentRevision, positions] of JSON.parse(row![1] ?? '[]') as [
         number,

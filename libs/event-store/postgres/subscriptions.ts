@@ -1,13 +1,16 @@
 import pg from 'pg';
 import {
   EventStoreUnavailable,
+  type AppendBatch,
   type Checkpoint,
   type EventStore,
   type LogSlice,
+  type Position,
   type SubscribeOptions,
   type Subscription,
 } from '../event-store.js';
 import { atMost } from './connection.js';
+import { createRecentAppends } from './recent.js';
 
 /** How long a notification may be missed before the log is looked at anyway. */
 const POLL_MS = 1000;
@@ -17,17 +20,26 @@ const PATIENCE_MS = 5000;
 
 interface Source {
   readonly connectionString: string;
+  /** Whether a process of the server works for this store: what it tells of is known already. */
+  isOwn(serverProcess: number): boolean;
   readAll(after: Checkpoint | null, limit: number): Promise<LogSlice>;
   onError(error: unknown): void;
 }
 
-/** The subscriptions of one store. They read for themselves; one shared connection only listens for when. */
-export function createSubscriptions({
-  connectionString,
-  readAll,
-  onError,
-}: Source): Pick<EventStore, 'subscribe' | 'close'> {
+export interface Subscriptions extends Pick<EventStore, 'subscribe' | 'close'> {
+  /** This store appended these batches, as a whole, right behind `base`. */
+  appended(base: Position, batches: readonly AppendBatch[]): void;
+  /** There may be something new in the log. */
+  look(): void;
+}
+
+/**
+ * The subscriptions of one store. What it appended itself they have from memory, everything else they read for themselves;
+ * one shared connection only listens for when.
+ */
+export function createSubscriptions({ connectionString, isOwn, readAll, onError }: Source): Subscriptions {
   const bells = new Set<Bell>();
+  const recent = createRecentAppends();
   const running = new Set<Subscription>();
   const closing = createBell();
   let closed = false;
@@ -45,12 +57,14 @@ export function createSubscriptions({
       const lost = new Promise<unknown>((resolve) =>
         client.on('error', resolve).on('end', () => resolve(new Error('the listening connection has ended'))),
       );
-      client.on('notification', () => bells.forEach((bell) => bell.ring()));
+      client.on('notification', ({ processId }) => {
+        if (!isOwn(processId)) look();
+      });
       try {
         await client.connect();
         await client.query('listen event_store');
         attempt = 0;
-        bells.forEach((bell) => bell.ring()); // for what was said while nobody listened
+        look(); // for what was said while nobody listened
         const error = await Promise.race([lost, closing.wait()]);
         if (!closed) onError(error);
       } catch (error) {
@@ -59,6 +73,10 @@ export function createSubscriptions({
       await atMost(PATIENCE_MS, client.end()).catch(() => {});
       if (!closed) await closing.wait(retryAfter(attempt));
     }
+  }
+
+  function look(): void {
+    for (const bell of bells) bell.ring('look');
   }
 
   function subscribe(after: Checkpoint | null, options: SubscribeOptions): Subscription {
@@ -72,15 +90,31 @@ export function createSubscriptions({
       const limit = options.batchSize ?? 1000;
       let checkpoint = after;
       let failures = 0;
+      let mustLook = true;
+
+      /** The next events, out of memory where they are there; nothing when there is nothing, or this is not known before a look. */
+      async function next(): Promise<LogSlice> {
+        const position = BigInt(checkpoint ?? 0);
+        const events = recent.after(position, limit);
+        const last = events.at(-1);
+        if (last) return { events, checkpoint: last.position.toString(), position: last.position };
+        if (!mustLook && recent.last <= position) return { events, checkpoint, position };
+        mustLook = false;
+        const slice = await readAll(checkpoint, limit);
+        if (slice.events.length === limit) mustLook = true;
+        return slice;
+      }
+
       while (!stopped) {
-        bell.reset(); // before the read: what is appended during it must ring
+        if (bell.reset() === 'look') mustLook = true; // before the read: what is appended during it must ring
         let slice: LogSlice;
         try {
-          slice = await readAll(checkpoint, limit);
+          slice = await next();
           failures = 0;
         } catch (error) {
           if (!(error instanceof EventStoreUnavailable)) throw error;
           onError(error);
+          mustLook = true;
           if (!stopped) await bell.wait(retryAfter(failures++));
           continue;
         }
@@ -89,10 +123,10 @@ export function createSubscriptions({
           assertDense(checkpoint, slice);
           await options.handle(slice);
           checkpoint = slice.checkpoint;
+          continue;
         }
-        if (slice.events.length === limit || stopped) continue;
         options.onCaughtUp?.();
-        await bell.wait(POLL_MS);
+        if (!(await bell.wait(POLL_MS))) mustLook = true;
       }
     }
 
@@ -105,7 +139,7 @@ export function createSubscriptions({
     const subscription: Subscription = {
       stop: () => {
         stopped = true;
-        bell.ring();
+        bell.ring('look');
         return done;
       },
     };
@@ -115,9 +149,15 @@ export function createSubscriptions({
 
   return {
     subscribe,
+    look,
+    appended: (base, batches) => {
+      if (bells.size === 0) return;
+      recent.note(base, batches);
+      for (const bell of bells) bell.ring('appended');
+    },
     close: async () => {
       closed = true;
-      closing.ring();
+      closing.ring('look');
       await Promise.all([...running].map((subscription) => subscription.stop()));
       await listening;
     },
@@ -135,31 +175,37 @@ function assertDense(after: Checkpoint | null, { events }: LogSlice): void {
 
 const retryAfter = (failures: number): number => Math.min(SLOWEST_RETRY_MS, 50 * 2 ** Math.min(failures, 10));
 
+/** Why it rings: something was appended by this store, which is in memory; or anything may have happened. */
+type Ring = 'appended' | 'look';
+
 interface Bell {
-  ring(): void;
-  reset(): void;
-  /** Until it rings, at once if it has rung since the last reset; at most `ms`. */
-  wait(ms?: number): Promise<void>;
+  ring(why: Ring): void;
+  /** @returns the gravest reason for which it rang since the last time */
+  reset(): Ring | null;
+  /** Until it rings, at once if it has rung since the last reset; at most `ms`. @returns whether it rang */
+  wait(ms?: number): Promise<boolean>;
 }
 
 function createBell(): Bell {
-  let rung = false;
+  let rung: Ring | null = null;
   const waiting = new Set<() => void>();
   return {
-    ring: () => {
-      rung = true;
+    ring: (why) => {
+      if (rung !== 'look') rung = why;
       waiting.forEach((wake) => wake());
     },
     reset: () => {
-      rung = false;
+      const why = rung;
+      rung = null;
+      return why;
     },
     wait: (ms) =>
-      new Promise<void>((resolve) => {
-        if (rung) return resolve();
+      new Promise<boolean>((resolve) => {
+        if (rung !== null) return resolve(true);
         const wake = () => {
           clearTimeout(timer);
           waiting.delete(wake);
-          resolve();
+          resolve(rung !== null);
         };
         const timer = ms === undefined ? undefined : setTimeout(wake, ms);
         waiting.add(wake);
