@@ -83,6 +83,49 @@ describe('reading', () => {
     expect(ids).toEqual(Array.from({ length: 30 }, (_, n) => `g${n}`));
   });
 
+  test('give the movements of one grant, of one unit and of one kind, page by page', async () => {
+    const commands = [
+      ...[grant('first', 3n), grant('second', 9n), grant('other', 9n, { unit: 'u2' })],
+      ...[consume('con_1', 5n), consume('con_2', 2n), consume('con_3', 1n, { unit: 'u2' })],
+      ...[consume('con_4', 9n, { onShortage: 'pending' }), grant('third', 9n)],
+    ];
+    for (const command of commands) await ledger.write('c', command);
+    await ledger.caughtUp(models);
+    const pageByPage = async (filters: CustomerTransactions['filters']) => {
+      const found: string[] = [];
+      let cursor: string | null = null;
+      do {
+        const list = new CustomerTransactions('t', 'c', filters, { limit: 1, cursor });
+        const page = await new CustomerTransactionsHandler(ledger.pool).execute(list);
+        found.push(
+          ...page.data.map(({ type, creditGrantId, amount }) => `${type} ${creditGrantId} ${amount}`),
+        );
+        cursor = page.nextKey;
+      } while (cursor !== null);
+      return found;
+    };
+    const ofSecond = [
+      'grant second 9',
+      'consumption second -2',
+      'consumption second -2',
+      'consumption second -5',
+    ];
+    expect(await pageByPage({ grantId: 'second' })).toEqual(ofSecond);
+    expect(await pageByPage({ unit: 'u2' })).toEqual(['grant other 9', 'consumption other -1']);
+    expect(await pageByPage({ type: 'consumption', grantId: 'first' })).toEqual(['consumption first -3']);
+    expect(await pageByPage({})).toEqual([
+      ...[
+        'grant first 3',
+        'grant second 9',
+        'grant other 9',
+        'consumption first -3',
+        'consumption second -2',
+      ],
+      ...['consumption second -2', 'consumption other -1', 'consumption second -5', 'debt null -4'],
+      ...['grant third 9', 'settlement third -4'],
+    ]);
+  });
+
   test('answers for names that no text column can hold, and says when the database does not answer', async () => {
     const find = (pool: pg.Pool, id: string) =>
       new FindGrantHandler(pool).execute(new FindGrant('t', id, NOW));

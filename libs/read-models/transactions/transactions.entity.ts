@@ -16,7 +16,10 @@ export type MovementType =
   | 'debt'
   | 'settlement';
 
-/** One movement of a customer's credit. Several of one event are numbered from 0. */
+/**
+ * One movement of a customer's credit. Several of one event are numbered from 0. Consumptions that leave debt as it was
+ * stand in `usage` alone.
+ */
 @Entity({ name: 'transactions', schema: LIVE })
 @Index('transactions_by_grant', ['tenant', 'grantId', 'position', 'index'], { where: 'grant_id is not null' })
 @Index('transactions_of_debt', ['tenant', 'customerId', 'unit', 'position', 'index'], {

@@ -1,6 +1,7 @@
 import { Inject } from '@nestjs/common';
 import { Query, QueryHandler, type IQueryHandler } from '@nestjs/cqrs';
 import type pg from 'pg';
+import type { ProjectedEvent } from '../projection.js';
 import { formatAmount, formatInstant, readAmount, type Instant } from '#libs/kernel';
 import {
   numbersOf,
@@ -12,6 +13,7 @@ import {
   type PageRequest,
 } from '../reading.js';
 import { LIVE } from '../table.js';
+import { movementRows } from './movement-rows.js';
 import type { MovementType, TransactionRow } from './transactions.entity.js';
 
 /** A movement as the API shows it. */
@@ -63,15 +65,26 @@ export class CustomerTransactions extends Query<ListPage<TransactionAnswer>> {
 export const transactionId = (position: bigint | string, index: number): string =>
   `txn_${position.toString().padStart(20, '0')}${index.toString().padStart(6, '0')}`;
 
-type Stored = Omit<
-  TransactionRow,
-  'tenant' | 'customerId' | 'position' | 'debtAfter' | 'eventTimestamp' | 'recordedAt'
-> & {
+/** A row of transactions, or a consumption's row of usage with the event in `data`. */
+interface Stored {
   readonly at: string;
+  readonly index: number;
+  readonly type: MovementType;
+  readonly grantId: string | null;
+  readonly unit: string;
+  readonly amount: string;
+  readonly grantBalanceAfter: string | null;
+  readonly balanceAfter: string;
   readonly debtAfter: string;
+  readonly eventName: string | null;
   readonly eventTimestamp: Date;
   readonly recordedAt: Date;
-};
+  readonly reference: string | null;
+  readonly description: string | null;
+  readonly consumptionId: string | null;
+  readonly holdId: string | null;
+  readonly data: ProjectedEvent['data'] | null;
+}
 
 /** The unit's debt after a movement: as its event says, else as the last one before it that did. */
 const DEBT_AFTER = `coalesce(t.debt_after, (
@@ -92,36 +105,78 @@ export class CustomerTransactionsHandler implements IQueryHandler<CustomerTransa
     page,
   }: CustomerTransactions): Promise<ListPage<TransactionAnswer>> {
     const query = sql(tenant, customerId);
-    const where = ['t.tenant = $1', 't.customer_id = $2'];
     const { type, grantId, unit, fromDate, toDate } = filters;
-    if (page.cursor !== null) {
-      const [position, index] = numbersOf(page.cursor, 2);
-      where.push(`(t.position, t.index) > (${query.bind(position)}::bigint, ${query.bind(index)}::bigint)`);
-    }
+    const [after, index] = page.cursor === null ? ['0', '0'] : numbersOf(page.cursor, 2);
+    const position = query.bind(after);
+    const moved = ['t.tenant = $1', 't.customer_id = $2'];
+    const drawn = ['u.tenant = $1', 'u.customer_id = $2', DRAWN, `u.position >= ${position}::bigint`];
+    moved.push(`(t.position, t.index) > (${position}::bigint, ${query.bind(index)}::bigint)`);
     // the type stands in the text so that the index which leaves out consumptions can be used
     if (type !== undefined)
-      where.push(
+      moved.push(
         `t.type = ${query.bind(type)}`,
         ...(type === 'consumption' ? [] : [`t.type <> 'consumption'`]),
       );
-    if (grantId !== undefined) where.push(`t.grant_id = ${query.bind(grantId)}`);
-    if (unit !== undefined) where.push(`t.unit = ${query.bind(unit)}`);
-    if (fromDate !== undefined) where.push(`t.event_timestamp >= ${query.bind(formatInstant(fromDate))}`);
-    if (toDate !== undefined) where.push(`t.event_timestamp < ${query.bind(formatInstant(toDate))}`);
-    const read = await readRows<Stored>(
-      this.pool,
-      ['transactions'],
-      `select t.position::text as at, t.index, t.type, t.grant_id as "grantId", t.unit, t.amount::text,
+    if (grantId !== undefined) {
+      const grant = query.bind(grantId);
+      moved.push(`t.grant_id = ${grant}`);
+      drawn.push(
+        `u.position > (select g.position from ${LIVE}.grants g where g.tenant = $1 and g.grant_id = ${grant})`,
+        `exists (select from json_array_elements(u.data -> 'allocations') a where a ->> 'grantId' = ${grant})`,
+      );
+    }
+    if (unit !== undefined) {
+      moved.push(`t.unit = ${query.bind(unit)}`);
+      drawn.push(`u.data ->> 'unit' = ${query.bind(unit)}`);
+    }
+    if (fromDate !== undefined) {
+      moved.push(`t.event_timestamp >= ${query.bind(formatInstant(fromDate))}`);
+      drawn.push(`u.effective_at >= ${query.bind(formatInstant(fromDate))}`);
+    }
+    if (toDate !== undefined) {
+      moved.push(`t.event_timestamp < ${query.bind(formatInstant(toDate))}`);
+      drawn.push(`u.effective_at < ${query.bind(formatInstant(toDate))}`);
+    }
+    // one more than the page tells whether there is another; the consumption that the last page ended in may be one too
+    const most = query.bind(page.limit + 2);
+    const movements = `(select t.position, t.index, t.type, t.grant_id as "grantId", t.unit, t.amount::text,
          t.grant_balance_after::text as "grantBalanceAfter", t.balance_after::text as "balanceAfter",
          ${DEBT_AFTER} as "debtAfter", t.event_name as "eventName", t.event_timestamp as "eventTimestamp",
-         t.recorded_at as "recordedAt", t.reference, t.description, t.consumption_id as "consumptionId", t.hold_id as "holdId"
-       from ${LIVE}.transactions t where ${where.join(' and ')}
-       order by t.position, t.index limit ${query.bind(page.limit + 1)}`,
+         t.recorded_at as "recordedAt", t.reference, t.description, t.consumption_id as "consumptionId",
+         t.hold_id as "holdId", null::json as data
+       from ${LIVE}.transactions t where ${moved.join(' and ')} order by t.position, t.index limit ${most})`;
+    const consumptions = `(select u.position, 0, 'consumption', null, '', '', null, '', '', null, u.effective_at, u.recorded_at,
+         null, null, null, null, u.data
+       from ${LIVE}.usage u where ${drawn.join(' and ')} order by u.position limit ${most})`;
+    const parts = type === undefined || type === 'consumption' ? [movements, consumptions] : [movements];
+    const { rows, position: reflected } = await readRows<Stored>(
+      this.pool,
+      ['transactions', 'usage', ...(grantId === undefined ? [] : ['grants'])],
+      `select r.position::text as at, r.* from (${parts.join(' union all ')}) r order by r.position, r.index limit ${most}`,
       query,
     );
-    return pageOfRows(read, page.limit, ({ at, index }) => `${at}.${index}`, answerOf);
+    const isWanted = (row: Stored): boolean =>
+      (grantId === undefined || row.grantId === grantId) && (row.at !== after || row.index > Number(index));
+    const all = rows.flatMap((row) =>
+      row.data === null ? [row] : drawnRows(customerId, row).filter(isWanted),
+    );
+    return pageOfRows(
+      { rows: all, position: reflected },
+      page.limit,
+      ({ at, index }) => `${at}.${index}`,
+      answerOf,
+    );
   }
 }
+
+/** The consumption's own row in usage tells of its movements. The events that `isInUsage` tells, if anything moved. */
+const DRAWN = `u.type = 'CreditsConsumed' and u.status <> 'pending' and u.data #> '{allocations,0}' is not null`;
+
+const drawnRows = (customerId: string, { at, data, recordedAt, eventTimestamp }: Stored): readonly Stored[] =>
+  movementRows({
+    ...{ tenant: '', entityId: customerId, position: BigInt(at), type: 'CreditsConsumed', data: data! },
+    recordedAt: recordedAt.toISOString(),
+  }).map((row) => ({ ...row, at, debtAfter: row.debtAfter!, eventTimestamp, recordedAt, data: null }));
 
 function answerOf({ at, index, grantId, ...row }: Stored): TransactionAnswer {
   return {

@@ -71,6 +71,14 @@ const instant = (value: number): string | null => (value === Infinity ? null : f
 const instantOf = (column: string): string =>
   `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 
+/** All movements: those in transactions, and what consumptions drew that are in usage alone. */
+const MOVEMENTS = `
+  select tenant, customer_id, unit, grant_id, type, amount from ${DERIVED}.transactions
+  union all
+  select u.tenant, u.customer_id, u.data ->> 'unit', a ->> 'grantId', 'consumption', -(a ->> 'amount')::numeric
+  from ${DERIVED}.usage u, json_array_elements(u.data -> 'allocations') a
+  where u.type = 'CreditsConsumed' and u.status <> 'pending'`;
+
 const COMPARISONS: readonly Comparison[] = [
   {
     readModel: 'balances',
@@ -90,7 +98,7 @@ const COMPARISONS: readonly Comparison[] = [
     rows: `select tenant, customer_id, unit, coalesce(sum(amount) filter (where grant_id is not null), 0)::text,
              coalesce(sum(case when grant_id is null then -amount when type = 'settlement' then amount end), 0)::text,
              coalesce(-sum(amount) filter (where type in ('hold', 'release')), 0)::text
-           from ${DERIVED}.transactions group by tenant, customer_id, unit`,
+           from (${MOVEMENTS}) m group by tenant, customer_id, unit`,
     members: ['sum of amounts', 'debt by movements', 'held by movements'],
     zeroIsNothing: true,
     expected: units,
@@ -98,7 +106,7 @@ const COMPARISONS: readonly Comparison[] = [
   {
     readModel: 'transactions',
     rows: `select tenant, customer_id, grant_id, sum(amount)::text,
-             coalesce(-sum(amount) filter (where type in ('hold', 'release')), 0)::text from ${DERIVED}.transactions
+             coalesce(-sum(amount) filter (where type in ('hold', 'release')), 0)::text from (${MOVEMENTS}) m
            where grant_id is not null group by tenant, customer_id, grant_id`,
     members: ['sum of the grant', 'held of the grant'],
     expected: remains,
@@ -130,6 +138,10 @@ const COMPARISONS: readonly Comparison[] = [
     expected: reversals,
   },
 ];
+
+/** The read models whose rows must reflect the same position for a comparison of this one. */
+export const readsBeside = (readModel: string): readonly string[] =>
+  readModel === 'transactions' ? ['usage'] : [];
 
 /** Holds a read model's derived rows against the accounts as they stood at the position of the rows. */
 export async function compareAccounts(

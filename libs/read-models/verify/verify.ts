@@ -7,7 +7,7 @@ import { PROJECTIONS } from '../projections.js';
 import { databaseError, run } from '../sink.js';
 import { LIVE } from '../table.js';
 import { createChecks, type Fault } from './checks.js';
-import { compareAccounts } from './compare.js';
+import { compareAccounts, readsBeside } from './compare.js';
 import { compareRows, deriveReadModels, type Difference } from './derived.js';
 
 export type { Difference } from './derived.js';
@@ -126,7 +126,8 @@ async function verify(
     for (const name of pending) {
       if (position !== null && position <= positionOf(name)) continue;
       pending.delete(name);
-      if (derived.failed.has(name)) continue;
+      const compared = [name, ...readsBeside(name)];
+      if (compared.some((one) => derived.failed.has(one) || positionOf(one) !== positionOf(name))) continue;
       await run(client, SCANNING);
       await compareAccounts(client, name, accounts, (difference) => differences.add(name, difference));
       await run(client, BY_KEY);
