@@ -50,7 +50,7 @@ const MAX_COMMANDS_PER_APPEND = 1000;
 /** Appends in flight at once: while the store works on one, the next is decided. */
 const MAX_APPENDING = 2;
 /** Streams that must be ready before an append goes out beside another one: small appends cost the store more. */
-const WORTH_AN_APPEND = 128;
+const WORTH_AN_APPEND = 32;
 /** Times a command is decided anew because somebody else wrote to its stream first. */
 const MAX_ATTEMPTS = 30;
 /** Pauses (ms) before an append whose outcome is unknown is sent again with the same ids, the last one over and over. */
