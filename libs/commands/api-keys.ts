@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import { TypeID } from 'typeid-js';
 import { formatInstant, Problem, type Decider, type Instant } from '#libs/kernel';
 import {
@@ -48,8 +49,22 @@ export const apiKeys: StreamKind<ApiKey | null, ApiKeyCommand, ApiKeyEvent> = {
   eventTypes: eventTypesOf('apiKey'),
 };
 
+export interface KeyIdentity {
+  readonly id: string;
+  readonly hash: string;
+}
+
+/** Few keys make all the requests. */
+const identified = new LRUCache<string, KeyIdentity>({ max: 1000 });
+
 /** SHA-256 of a key's value, and the id that follows from its first 128 bits: whoever has the value finds the stream. */
-export function identifyKey(value: string): { readonly id: string; readonly hash: string } {
+export function identifyKey(value: string): KeyIdentity {
+  let identity = identified.get(value);
+  if (!identity) identified.set(value, (identity = identityOf(value)));
+  return identity;
+}
+
+function identityOf(value: string): KeyIdentity {
   const digest = createHash('sha256').update(value).digest();
   return {
     id: TypeID.fromUUIDBytes('key', new Uint8Array(digest.subarray(0, 16))).toString(),

@@ -48,7 +48,8 @@ export function stage(entry: StreamEntry, commands: readonly PendingCommand[], c
   const now = Math.max(clock, entry.head.recordedAt);
   const newEvents: NewEvent[] = [];
   const outcomes: StagedOutcome[] = [];
-  const staged = new Map<string, PendingCommand>();
+  /** By key; most streams have one command at a time. */
+  const staged = commands.length > 1 ? new Map<string, PendingCommand>() : null;
   let head = entry.head;
   let bytes = 0;
 
@@ -92,7 +93,7 @@ export function stage(entry: StreamEntry, commands: readonly PendingCommand[], c
     if (bytes > MAX_STAGED_BYTES) break;
     taken++;
     const { commandId, request } = pending;
-    const before = commandId === null ? undefined : staged.get(commandId);
+    const before = commandId === null ? undefined : staged?.get(commandId);
     const outcome = before ? repeated(pending, before) : receiptOutcome(entry, pending);
     if (outcome) {
       outcomes.push(outcome);
@@ -120,7 +121,7 @@ export function stage(entry: StreamEntry, commands: readonly PendingCommand[], c
         throw new Problem('body_too_large', 'The command makes more than 300 KiB of events.');
       if (events.length === 0) outcomes.push({ pending, did: 'nothing', after: head });
       else outcomes.push({ pending, did: 'write', events, first: mark.head.revision + 1, after: head });
-      if (commandId !== null && events.length > 0) staged.set(commandId, pending);
+      if (commandId !== null && events.length > 0) staged?.set(commandId, pending);
     } catch (problem) {
       ({ head, bytes } = mark);
       newEvents.length = mark.count;

@@ -231,20 +231,20 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
 
   function answer(stream: StagedStream, positionAt?: (revision: number) => bigint): void {
     const { entry } = stream;
-    const written = new Map<PendingCommand, AnyWritten>();
+    const written = stream.outcomes.length > 1 ? new Map<PendingCommand, AnyWritten>() : null;
     for (const outcome of stream.outcomes) {
       const { pending } = outcome;
       switch (outcome.did) {
         case 'write':
         case 'nothing': {
           const done = writtenNow(outcome, positionAt?.(outcome.after.revision) ?? entry.head.position);
-          written.set(pending, done);
+          written?.set(pending, done);
           settle(pending, () => pending.resolve(done));
           break;
         }
         case 'repeat': {
           stats.replays++;
-          const first = written.get(outcome.of)!;
+          const first = written!.get(outcome.of)!;
           settle(pending, () => pending.resolve({ ...first, replayed: true }));
           break;
         }

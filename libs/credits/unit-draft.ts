@@ -17,7 +17,7 @@ import { compareBurnDown } from './burn-down-order.js';
  */
 export class UnitDraft {
   private readonly grants: Grant[];
-  private readonly ended = new Map<string, EndedGrant | null>();
+  private ended: Map<string, EndedGrant | null> | null = null;
   private balance: Amount;
   private held: Amount;
   private nextDue: Instant;
@@ -84,9 +84,9 @@ export class UnitDraft {
     if (index >= 0) this.grants.splice(index, 1);
     this.nextDue = nextDueOf(this.grants);
     if (after.remaining > 0n || after.held > 0n) {
-      if (index < 0) this.ended.set(grantId, null);
+      if (index < 0) this.ends(grantId, null);
       this.insert(after);
-    } else this.ended.set(grantId, depleted(after));
+    } else this.ends(grantId, depleted(after));
   }
 
   /** Something that was drawn comes back at `at`; `forfeited`: not to the grant, which has ended that way. */
@@ -156,15 +156,21 @@ export class UnitDraft {
       held: this.held,
       nextDue: this.nextDue,
     };
-    let { ended } = this.state;
-    if (this.ended.size > 0) {
-      const all = new Map(ended);
-      for (const [id, end] of this.ended)
-        if (end) all.set(id, end);
-        else all.delete(id);
-      ended = all;
-    }
-    return withUnit({ ...this.state, ended }, this.unit, account);
+    return withUnit(this.state, this.unit, account, this.endedSince());
+  }
+
+  private endedSince(): AccountState['ended'] {
+    if (this.ended === null) return this.state.ended;
+    const all = new Map(this.state.ended);
+    for (const [id, end] of this.ended)
+      if (end) all.set(id, end);
+      else all.delete(id);
+    return all;
+  }
+
+  /** @param end null: the grant is open again */
+  private ends(grantId: string, end: EndedGrant | null): void {
+    (this.ended ??= new Map()).set(grantId, end);
   }
 
   private indexOf(grantId: string, what: string): number {
@@ -176,7 +182,7 @@ export class UnitDraft {
   private close(index: number, endedAs: EndedAs): void {
     const [grant] = this.grants.splice(index, 1);
     const { id, unit, issued } = grant!;
-    this.ended.set(id, endedAs === 'depleted' ? depleted(grant!) : { endedAs, unit, issued });
+    this.ends(id, endedAs === 'depleted' ? depleted(grant!) : { endedAs, unit, issued });
     if (dueAt(grant!) === this.nextDue) this.nextDue = nextDueOf(this.grants);
   }
 
@@ -203,9 +209,14 @@ const depleted = (grant: Grant): EndedGrant => ({
 export const contradiction = (what: string): Error => new Error(`history contradicts itself: ${what}`);
 
 /** The account with one unit put in the place of what it was. */
-export function withUnit(state: AccountState, unit: string, account: UnitAccount): AccountState {
+export function withUnit(
+  state: AccountState,
+  unit: string,
+  account: UnitAccount,
+  ended = state.ended,
+): AccountState {
   const units = new Map(state.units).set(unit, account);
   let nextDue = Math.min(account.nextDue, state.timersDue);
   if (units.size > 1) for (const other of units.values()) nextDue = Math.min(nextDue, other.nextDue);
-  return { ...state, units, nextDue };
+  return { ...state, units, ended, nextDue };
 }

@@ -121,17 +121,25 @@ export async function verifyChain(
 type Parts = readonly [string, string, string];
 
 function metadataMembers(metadata: Members): Parts {
-  const parts: [[string, Json][], [string, Json][], [string, Json][]] = [[], [], []];
-  for (const key in metadata) {
+  let before = '';
+  let between = '';
+  let after = '';
+  for (const key of keysInOrder(metadata)) {
     const value = metadata[key];
     if (value === undefined || key === 'hash' || key === 'previousHash') continue;
-    parts[key < 'hash' ? 0 : key < 'previousHash' ? 1 : 2].push([key, value as Json]);
+    const member = `${JSON.stringify(key)}:${canonicalJson(value as Json)},`;
+    if (key < 'hash') before += member;
+    else if (key < 'previousHash') between += member;
+    else after += member;
   }
-  return [membersOf(parts[0]), membersOf(parts[1]), membersOf(parts[2])];
+  return [before, between, after];
 }
 
-function membersOf(part: readonly (readonly [string, Json])[]): string {
-  return part.length === 0 ? '' : `${canonicalJson(Object.fromEntries(part)).slice(1, -1)},`;
+/** Sorted by UTF-16 code units; mostly they are so already. */
+function keysInOrder(members: Members): readonly string[] {
+  const keys = Object.keys(members);
+  for (let index = 1; index < keys.length; index++) if (keys[index - 1]! > keys[index]!) return keys.sort();
+  return keys;
 }
 
 function hashOf(previousHash: string, type: string, data: string, members: Parts): string {
