@@ -25,7 +25,6 @@ import {
 } from '#libs/commands/subscriptions';
 import type { EventStore } from '#libs/event-store';
 import { createMemoryEventStore } from '#libs/event-store/memory';
-import { openEventStoreDb } from '#libs/event-store/eventstoredb';
 import { openPostgresEventStore } from '#libs/event-store/postgres';
 import { createScheduleHold, startSchedules } from '#libs/schedules';
 import { createReadModels, migrateReadModels, type ReadModels } from '#libs/read-models';
@@ -237,14 +236,16 @@ export async function openEventStore(
 ): Promise<EventStore> {
   if (eventStore === 'memory') return createMemoryEventStore();
   const onErrors = onError ? { onError } : {};
-  return eventStore === 'postgres'
-    ? openPostgresEventStore({ connectionString: databaseUrl, ...onErrors })
-    : openEventStoreDb({
-        connectionString: eventStore,
-        timeoutMs: EVENT_STORE_TIMEOUT,
-        openTimeoutMs: EVENT_STORE_TIMEOUT,
-        ...onErrors,
-      });
+  if (eventStore === 'postgres')
+    return openPostgresEventStore({ connectionString: databaseUrl, ...onErrors });
+  // its client takes a while to load, and most start without it
+  const { openEventStoreDb } = await import('#libs/event-store/eventstoredb');
+  return openEventStoreDb({
+    connectionString: eventStore,
+    timeoutMs: EVENT_STORE_TIMEOUT,
+    openTimeoutMs: EVENT_STORE_TIMEOUT,
+    ...onErrors,
+  });
 }
 
 /** 256 random bits, as a new API key carries them. */

@@ -96,28 +96,28 @@ describe('verify', () => {
     expect([code, stdout]).toEqual([0, expect.stringMatching(/0 faults.*0 differences/)]);
   });
 
-  test.each([
-    ['a balance', 'balances', 'balance'],
-    ['a grant', 'grants', 'remaining'],
-    ['a transaction', 'transactions', 'amount'],
-    ['a usage', 'usage', 'revision'],
-  ])('%s that somebody changed by hand: exit code 1, and whose', async (_, table, column) => {
+  test('what somebody changed by hand: exit code 1, where, and whose', async () => {
     await caughtUp();
     const { customerId } = accounts[1]!;
+    const columns = { balances: 'balance', grants: 'remaining', transactions: 'amount', usage: 'revision' };
     const add = (amount: number) =>
-      onDatabase(
-        `update read_models.${table} set ${column} = ${column} + ${amount} where customer_id = '${customerId}'`,
+      Promise.all(
+        Object.entries(columns).map(([table, column]) =>
+          onDatabase(
+            `update read_models.${table} set ${column} = ${column} + ${amount} where customer_id = '${customerId}'`,
+          ),
+        ),
       );
     const rows = await add(1);
-    expect(rows).toBeGreaterThan(0);
+    expect(Math.min(...rows)).toBeGreaterThan(0);
     const { code, stdout } = await drawdown('--json', 'verify');
-    expect(await add(-1)).toBe(rows);
+    expect(await add(-1)).toEqual(rows);
     expect(code).toBe(1);
     const { differences, faults } = JSON.parse(stdout);
     expect(faults).toEqual([]);
-    expect(JSON.stringify(differences)).toContain(customerId);
-    for (const { customerId: other } of [accounts[0]!, accounts[2]!])
-      expect(JSON.stringify(differences)).not.toContain(other);
+    const found = differences.map((one: any) => [one.readModel, one.customerId]);
+    for (const table of Object.keys(columns)) expect(found).toContainEqual([table, customerId]);
+    expect(new Set(found.map(([, whose]: [string, string]) => whose))).toEqual(new Set([customerId]));
   });
 
   test('a row that is missing is put right by a rebuild', async () => {
@@ -167,7 +167,7 @@ describe('rebuild', () => {
     expect(rows).toHaveLength(written);
     expect(sumOf(rows.map(({ amount }) => amount))).toBe(BigInt(written) * 1_500_000_000_000n);
     expect((await drawdown('verify')).code).toBe(0);
-  });
+  }, 60_000);
 
   test('changes no answer', async () => {
     await caughtUp();
@@ -201,8 +201,9 @@ describe('rebuild that is interrupted', () => {
       await reader.query('begin; select count(*) from read_models.usage');
       const { output, exited, signal: send } = startCli(['rebuild'], env);
       await until(async () => (await shadows()) === 1);
-      await expect(json('rebuild')).rejects.toThrow('Another rebuild is running');
-      await expect(json('rebuild', '--to', '1')).rejects.toThrow('Another rebuild is running');
+      if (signal === 'SIGINT')
+        for (const args of [['rebuild'], ['rebuild', '--to', '1']])
+          await expect(json(...args)).rejects.toThrow('Another rebuild is running');
       send(signal);
       expect(await exited).toBe(exitCode);
       expect(output.stdout).toBe('');
