@@ -53,17 +53,31 @@ export async function readRows<Row extends object>(
   select: string,
   { values }: Sql,
 ): Promise<{ readonly rows: readonly Row[]; readonly position: Position }> {
+  const text = `select at.reflected, r.* from (
+      select min(position)::text as reflected from ${LIVE}.checkpoints where projection in (${names.map((name) => `'${name}'`).join(', ')})
+    ) at left join lateral (select true as found, r.* from (${select}) r) r on true`;
   const { rows } = await run<{ reflected: string | null; found: boolean | null } & Row>(
     pool,
-    `select at.reflected, r.* from (
-       select min(position)::text as reflected from ${LIVE}.checkpoints where projection in (${names.map((name) => `'${name}'`).join(', ')})
-     ) at left join lateral (select true as found, r.* from (${select}) r) r on true`,
+    text,
     values,
+    statementOf(text),
   ).catch(asProblem);
   return {
     rows: rows.filter(({ found }) => found),
     position: BigInt(rows[0]?.reflected ?? 0),
   };
+}
+
+const statements = new Map<string, string>();
+/** Filters make some hundred texts at most; should there be more, they are planned each time. */
+const MAX_STATEMENTS = 500;
+
+/** The name under which a text is prepared, so that a connection plans it once. */
+function statementOf(text: string): string | undefined {
+  let name = statements.get(text);
+  if (name === undefined && statements.size < MAX_STATEMENTS)
+    statements.set(text, (name = `read.${statements.size}`));
+  return name;
 }
 
 /** @throws Problem `store_unavailable` for a database that does not answer; anything else as it is */
