@@ -22,6 +22,8 @@ export interface CatalogWorld {
   reader: CatalogReader;
   /** Another process on the same log. */
   openPorts(): CatalogPorts;
+  /** Begins anew, on a log of its own. */
+  reset(): Promise<void>;
 }
 
 export function catalogWorld(): CatalogWorld {
@@ -39,13 +41,15 @@ export function catalogWorld(): CatalogWorld {
       newId: (prefix) => `${prefix}_${++made}`,
     };
   };
-  beforeEach(() => {
+  world.reset = () => {
     world.now = Date.UTC(2026, 0, 1);
     world.monotonic = 0;
     world.eventStore = createMemoryEventStore();
     world.ports = world.openPorts();
     world.reader = world.ports.reader;
-  });
+    return Promise.resolve();
+  };
+  beforeEach(() => world.reset());
   return world;
 }
 

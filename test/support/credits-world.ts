@@ -1,4 +1,3 @@
-import { beforeEach } from '@jest/globals';
 import {
   accountKind,
   issueGrant,
@@ -36,7 +35,9 @@ export function creditsWorld(): CreditsWorld {
     bodyOf(await issueGrant(world.deps, asked, { customerId: 'c1', unit: 'credits', ...members }, false));
   world.types = async () =>
     (await recorded()).filter(({ stream }) => stream.startsWith('creditAccount')).map(({ type }) => type);
-  beforeEach(async () => {
+  const empty = world.reset;
+  world.reset = async () => {
+    await empty();
     const { writer, newId } = world.ports;
     world.deps = {
       writer,
@@ -68,7 +69,7 @@ export function creditsWorld(): CreditsWorld {
     await createCustomer(world.ports, asked, { id: 'c1', name: 'Ada', timezone: 'Europe/Berlin' });
     await createUnit(world.ports, asked, { code: 'credits', scale: 2 });
     await createMeter(world.ports, asked, { id: 'm1', eventName: 'calls', unit: 'credits', rate: 2 });
-  });
+  };
   return world;
 }
 

@@ -1,10 +1,10 @@
-import { beforeEach } from '@jest/globals';
 import type { InvoiceFinalized } from '#libs/billing';
 import { createStreamWriter, ingestUsage, issueGrant } from '#libs/commands';
 import { createCatalogReader } from '#libs/commands/catalog';
 import { invoiceSubscriptions, type InvoicesDeps } from '#libs/commands/invoices';
 import { createSubscription, settleSubscription, type SubscriptionsDeps } from '#libs/commands/subscriptions';
 import type { EventStore } from '#libs/event-store';
+import { Problem } from '#libs/kernel';
 import { plans, prices } from '../../libs/commands/catalog/catalog-kinds.js';
 import { createDocument } from '../../libs/commands/catalog/catalog-writer.js';
 import { createMeter } from '../../libs/commands/catalog/meters.js';
@@ -53,9 +53,10 @@ export function invoicingWorld() {
     const created = async () =>
       (await world.eventStore.readAll(null, 1e6)).events
         .filter(({ type }) => type === 'SubscriptionCreated')
-        .map(({ data }) => ({
+        .map(({ data, position }) => ({
           id: String(data['subscriptionId']),
           customerId: String(data['customerId']),
+          createdPosition: position,
         }));
     const credits = { ...world.deps, writer, catalog: reader, eventStore };
     const subscriptionsDeps: SubscriptionsDeps = {
@@ -115,8 +116,9 @@ export function invoicingWorld() {
     const [done] = await ingestUsage(deps.credits, asked, [
       { eventName: 'mtr', customerId: 'c1', eventValue, ...members },
     ]);
-    if (!done || !('body' in done)) throw new Error('usage was refused');
-    return done.body;
+    if (done instanceof Problem) throw done;
+    if ('problem' in done!) throw done.problem;
+    return done!.body;
   };
   const credit = async (unit: string, amount: number, members: object = {}) =>
     bodyOf(
@@ -127,7 +129,7 @@ export function invoicingWorld() {
         false,
       ),
     );
-  const bill = async (using = { subs, deps }, ids = ['s']) => {
+  const bill = async (using = { subs, deps }, ids: readonly string[] = ['s']) => {
     for (const id of ids) await settleSubscription(using.subs, asked, id);
     return invoiceSubscriptions(using.deps, asked, ids);
   };
@@ -140,11 +142,13 @@ export function invoicingWorld() {
       .sort((a, b) => (a.number < b.number ? -1 : 1));
   }
 
-  beforeEach(async () => {
+  const empty = world.reset;
+  world.reset = async () => {
+    await empty();
     ({ subs, deps } = open());
     await createUnit(world.ports, asked, { code: 'calls', scale: 0 });
     await createMeter(world.ports, asked, { id: 'mtr', eventName: 'mtr', unit: 'calls', rate: 1 });
-  });
+  };
   return {
     world,
     open,

@@ -1,12 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
-import { addSeat, changeSubscription, removeSeat } from '#libs/commands/subscriptions';
+import { addSeat, changeSubscription, removeSeat, settleSubscription } from '#libs/commands/subscriptions';
 import { asked, tenant } from '../../../test/support/catalog-world.js';
 import { at, base, invoicingWorld, linesOf, SEATS, usageOf } from '../../../test/support/invoicing-world.js';
+import { faultsIn } from '../../../test/support/log-faults.js';
 import { invoices } from './deps.js';
+import { invoiceSubscriptions } from './invoicing.js';
 import { upcomingInvoices } from './upcoming.js';
 
 const w = invoicingWorld();
-const { world, price, subscribe, use, credit, bill, issued } = w;
+const { world, open, price, subscribe, use, credit, bill, issued } = w;
 
 describe('the invoice of a period', () => {
   it('V25: usage 12,000, credit 10,000, one cent each: 12,000, -10,000, subtotal 2,000', async () => {
@@ -188,6 +190,55 @@ describe('an organisation', () => {
     world.now = at('2026-02-01');
     await bill(undefined, ['s', 't']);
     expect((await issued()).map(linesOf).sort()).toEqual([['usage 0'], ['usage 9']]);
+  });
+});
+
+describe('usage that was charged', () => {
+  it('stays where it is when a subscription is made later to begin earlier', async () => {
+    await price('api', [usageOf('1')]);
+    await price('own', [usageOf('5')]);
+    await subscribe('api');
+    await addSeat(w.subs, asked, seat('ann'));
+    const { events } = await world.eventStore.readAll(null, 1e6);
+    const ann = events.find(({ type }) => type === 'SeatAdded')!.data['customerId'] as string;
+    world.now = at('2026-01-20');
+    await use(30, { customerId: ann });
+    world.now = at('2026-02-01');
+    await bill();
+    await subscribe('own', { id: 't', customerId: ann, startDate: '2026-01-15T00:00:00Z' });
+    await use(2, { customerId: ann, eventTimestamp: '2026-01-20T00:00:00Z' });
+    world.now = at('2026-03-01');
+    await bill(undefined, ['t', 's']);
+    // what was recorded after it was made is its own
+    expect((await issued()).map(linesOf)).toEqual([['usage 30'], ['usage 10'], ['usage 0']]);
+    expect(await faultsIn(world.eventStore)).toEqual([]);
+  });
+
+  it('is looked at again for what comes late, and nothing before its period', async () => {
+    await price('api', [usageOf('1', { free_units: '10' })]);
+    await subscribe('api');
+    for (const month of ['2026-02-01', '2026-03-01', '2026-04-01']) {
+      for (let index = 0; index < 20; index++) await use(1);
+      world.now = at(month);
+      await bill();
+    }
+    await use(7, { eventTimestamp: '2026-03-20T00:00:00Z' });
+    world.now = at('2026-05-01');
+    const read: number[] = [];
+    const watched = open();
+    const { eventStore } = watched.deps.credits;
+    const readStream: typeof eventStore.readStream = (stream, from) => {
+      if (stream.startsWith('creditAccount')) read.push(from ?? 0);
+      return eventStore.readStream(stream, from);
+    };
+    await settleSubscription(watched.subs, asked, 's');
+    await invoiceSubscriptions(
+      { ...watched.deps, credits: { ...watched.deps.credits, eventStore: { ...eventStore, readStream } } },
+      asked,
+      ['s'],
+    );
+    expect(linesOf((await issued())[3]!)).toEqual(['usage 7', 'usage 0']);
+    expect(Math.min(...read)).toBe(40);
   });
 });
 
