@@ -1,6 +1,7 @@
 import { parseAmount, readAmount, readInstant, type Amount, type Instant } from '#libs/kernel';
 import type { CreditEvent } from '#libs/credits';
 import type { Meter } from '#libs/catalog';
+import { ONE } from './rating.js';
 
 /** One usage of a meter, as an account's facts up to some revision have it. Nothing taken back is in it any more. */
 export interface UsageFact {
@@ -45,7 +46,7 @@ interface Drawn {
 
 /**
  * Reads usage off an account's facts. What was taken back later is not usage; what was refused never was. Where a rate made
- * units of the metric, units become metric again by the same proportion, grants rounded down.
+ * units of what is counted, units become that again by the same proportion, what grants gave rounded down.
  * @param features say which meter counts usage that names only its feature
  */
 export function createUsageReader(customerId: string, features: readonly CountedFeature[]) {
@@ -95,7 +96,8 @@ export function createUsageReader(customerId: string, features: readonly Counted
           const partial = data.onShortage === 'partial';
           const units = readAmount(partial ? data.consumed : data.requested);
           const all = readAmount(data.requested);
-          const reported = data.rating === undefined ? all : readAmount(data.rating.quantity);
+          const reported =
+            data.rating === undefined ? counted(all, data.rate) : readAmount(data.rating.quantity);
           const quantity = partial && all > 0n ? (reported * units) / all : reported;
           add(
             event,
@@ -109,7 +111,7 @@ export function createUsageReader(customerId: string, features: readonly Counted
         }
         case 'HoldCaptured': {
           const units = readAmount(data.captured);
-          const amounts = { quantity: units, units, owed: 0n };
+          const amounts = { quantity: counted(units, data.rate), units, owed: 0n };
           add(event, data.effectiveAt, data.holdId, data, amounts, data.allocations);
           return;
         }
@@ -153,6 +155,10 @@ export function createUsageReader(customerId: string, features: readonly Counted
       ].sort((a, b) => a.revision - b.revision),
   };
 }
+
+/** What a meter counts for units of it, cut off at the smallest decimal. */
+const counted = (units: Amount, rate: string | undefined): Amount =>
+  rate === undefined ? units : (units * ONE) / readAmount(rate);
 
 function inMetric({ fact, quantity, units, left, owed, draws }: Drawn): UsageFact {
   const metric = (part: Amount): Amount => (units === 0n ? 0n : (part * quantity) / units);

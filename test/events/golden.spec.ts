@@ -44,6 +44,8 @@ const RENEWING = golden('catalogue.renewals.json');
 /** Versions of plans, prices with tiers, members of organisations, pricing tables and enrolment rules. */
 const PLANS = golden('catalogue.plans-and-organizations.json');
 /** Definitions that say who has what seats bring. */
+/** Amounts in units that a meter counts otherwise. */
+const RATES = golden('credit-account.rates.json');
 const SEATS = golden('catalogue.seats.json');
 /** A subscription's whole life. */
 const SUBSCRIPTION = golden('subscription.v1.json');
@@ -54,6 +56,7 @@ const ALL = [
   ...ACCOUNT_V2,
   ...HOLDS_AND_RENEWALS,
   ...MEMBERS,
+  ...RATES,
   ...CATALOGUE,
   ...RENEWING,
   ...PLANS,

@@ -112,7 +112,7 @@ export function invoicingWorld() {
     );
   const subscribe = (planId: string, members: object = {}) =>
     createSubscription(subs, asked, { id: 's', customerId: 'c1', planId, ...members }, false);
-  const use = async (eventValue: number, members: object = {}) => {
+  const use = async (eventValue: number | string, members: object = {}) => {
     const [done] = await ingestUsage(deps.credits, asked, [
       { eventName: 'mtr', customerId: 'c1', eventValue, ...members },
     ]);

@@ -1,8 +1,11 @@
-import { describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { captureHold, consume, placeHold } from '#libs/commands';
 import { addSeat, changeSubscription, removeSeat, settleSubscription } from '#libs/commands/subscriptions';
 import { asked, tenant } from '../../../test/support/catalog-world.js';
+import { bodyOf } from '../../../test/support/credits-world.js';
 import { at, base, invoicingWorld, linesOf, SEATS, usageOf } from '../../../test/support/invoicing-world.js';
 import { faultsIn } from '../../../test/support/log-faults.js';
+import { createMeter, updateMeter } from '../catalog/meters.js';
 import { invoices } from './deps.js';
 import { invoiceSubscriptions } from './invoicing.js';
 import { upcomingInvoices } from './upcoming.js';
@@ -87,6 +90,55 @@ describe('the invoice of a period', () => {
     world.now = at('2026-02-01');
     await bill();
     expect((await issued()).map(linesOf)).toEqual([['usage 70']]);
+  });
+});
+
+describe('a meter with a rate', () => {
+  beforeEach(async () => {
+    await createMeter(world.ports, asked, { id: 'gpu', eventName: 'gpu', unit: 'credits', rate: '0.3' });
+    await price('gpu', [usageOf('100', { metric_id: 'gpu' })]);
+    await subscribe('gpu');
+  });
+  const reported = (eventValue: number | string) => use(eventValue, { eventName: 'gpu' });
+
+  it('has the value on the line, and of credits as much of it as they paid for', async () => {
+    await credit('credits', 3, { billingVisible: true });
+    await credit('credits', 1);
+    // 6.9 credits: 10 of the 23 by what is shown, 3.33.. by what is not
+    await reported(23);
+    world.now = at('2026-02-01');
+    await bill();
+    const [invoice] = await issued();
+    expect(invoice!.lines).toMatchObject([
+      { quantity: '19.666666666667', coveredQuantity: '3.333333333333', amount: '1967' },
+      { quantity: '10', amount: '-1000', unitAmount: '100' },
+    ]);
+    expect(invoice!.total).toBe('967');
+    expect(await faultsIn(world.eventStore)).toEqual([]);
+  });
+
+  it('counts all of a value that credits covered, rounded as it was', async () => {
+    await credit('credits', 1, { billingVisible: true });
+    for (let index = 0; index < 3; index++) await reported('1.11'); // 0.333 credits: 0.33
+    world.now = at('2026-02-01');
+    await bill();
+    expect((await issued()).map(linesOf)).toEqual([['usage 333', 'usage_credit -333']]);
+  });
+
+  it('counts what was asked for in units, and held, by the rate there was', async () => {
+    const { credits } = w.deps;
+    const asks = { customerId: 'c1', meterId: 'gpu', onShortage: 'overage' as const };
+    bodyOf(await consume(credits, asked, { ...asks, amount: '1.2' }, false));
+    await credit('credits', 3, { billingVisible: true });
+    bodyOf(await placeHold(credits, asked, { id: 'h', customerId: 'c1', meterId: 'gpu', value: '7' }, false));
+    const more = { amount: '2.4', allowMore: { onShortage: 'overage' as const } };
+    bodyOf(await captureHold(credits, asked, 'h', more));
+    await updateMeter(world.ports, asked, 'gpu', { rate: '5' });
+    world.now = at('2026-02-01');
+    await bill();
+    // 1.2 + 2.1 + 0.3 at 0.3
+    expect((await issued()).map(linesOf)).toEqual([['usage 1200', 'usage_credit -800']]);
+    expect(await faultsIn(world.eventStore)).toEqual([]);
   });
 });
 

@@ -1,8 +1,4 @@
-import {
-  createChainVerifier,
-  type ChainVerifier,
-  type EventStore,
-} from '#libs/event-store';
+import { createChainVerifier, type ChainVerifier, type EventStore } from '#libs/event-store';
 import { eventTypesOf, payloadFaults, UnknownEvent, upcast } from '#libs/event-types';
 import { categoryOf, projectedEvent } from '../projection.js';
 import { checkEvent, unbalanced, uncheckedAccount, type CheckedAccount } from './account-check.js';
