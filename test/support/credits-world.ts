@@ -12,6 +12,7 @@ import type { RecordedEvent } from '#libs/event-store';
 import { createMeter } from '../../libs/commands/catalog/meters.js';
 import { createUnit } from '../../libs/commands/catalog/units.js';
 import { asked, catalogWorld, tenant, type CatalogWorld } from './catalog-world.js';
+import { logSoFar } from './log-so-far.js';
 
 /** Accounts on a log in memory, looked up in the log itself; the customer `c1`, the unit `credits`, the meter `m1` of `calls`, 2 credits each. */
 export interface CreditsWorld extends CatalogWorld {
@@ -23,8 +24,7 @@ export interface CreditsWorld extends CatalogWorld {
 
 export function creditsWorld(): CreditsWorld {
   const world = catalogWorld() as CreditsWorld;
-  const recorded = async (): Promise<readonly RecordedEvent[]> =>
-    (await world.eventStore.readAll(null, 1e6)).events;
+  let recorded: () => Promise<readonly RecordedEvent[]>;
   const locate =
     (matches: (event: RecordedEvent, id: string) => boolean): Locate =>
     async (_, id) => {
@@ -38,6 +38,7 @@ export function creditsWorld(): CreditsWorld {
   const empty = world.reset;
   world.reset = async () => {
     await empty();
+    recorded = logSoFar(world.eventStore, (event) => [event]);
     const { writer, newId } = world.ports;
     world.deps = {
       writer,

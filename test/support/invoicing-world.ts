@@ -11,6 +11,7 @@ import { createMeter } from '../../libs/commands/catalog/meters.js';
 import { createUnit } from '../../libs/commands/catalog/units.js';
 import { asked, catalogIndexOf } from './catalog-world.js';
 import { bodyOf, creditsWorld } from './credits-world.js';
+import { logSoFar } from './log-so-far.js';
 
 export const at = (text: string): number => Date.parse(`${text}T00:00:00Z`);
 export const usageOf = (unit_cost_cents: string, members: object = {}) => ({
@@ -50,14 +51,17 @@ export function invoicingWorld() {
       index: catalogIndexOf(eventStore),
       monotonic: () => (world.monotonic += 1e6),
     });
-    const created = async () =>
-      (await world.eventStore.readAll(null, 1e6)).events
-        .filter(({ type }) => type === 'SubscriptionCreated')
-        .map(({ data, position }) => ({
-          id: String(data['subscriptionId']),
-          customerId: String(data['customerId']),
-          createdPosition: position,
-        }));
+    const created = logSoFar(world.eventStore, ({ type, data, position }) =>
+      type === 'SubscriptionCreated'
+        ? [
+            {
+              id: String(data['subscriptionId']),
+              customerId: String(data['customerId']),
+              createdPosition: position,
+            },
+          ]
+        : [],
+    );
     const credits = { ...world.deps, writer, catalog: reader, eventStore };
     const subscriptionsDeps: SubscriptionsDeps = {
       credits,
@@ -139,7 +143,7 @@ export function invoicingWorld() {
     return events
       .filter(({ type }) => type === 'InvoiceFinalized')
       .map(({ data }) => data as unknown as InvoiceFinalized)
-      .sort((a, b) => (a.number < b.number ? -1 : 1));
+      .sort((a, b) => a.number.localeCompare(b.number, 'en', { numeric: true }));
   }
 
   const empty = world.reset;
