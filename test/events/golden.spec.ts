@@ -51,6 +51,8 @@ const SEATS = golden('catalogue.seats.json');
 const SUBSCRIPTION = golden('subscription.v1.json');
 const INSTALLATION = golden('installation.v1.json');
 const INVOICES = golden('invoices.v1.json');
+/** Of customers who have a time zone. */
+const ZONED = golden('invoices.zone.json');
 const ALL = [
   ...ACCOUNT_V1,
   ...ACCOUNT_V2,
@@ -64,6 +66,7 @@ const ALL = [
   ...SUBSCRIPTION,
   ...INSTALLATION,
   ...INVOICES,
+  ...ZONED,
 ];
 
 const ONE = 10n ** 12n;

@@ -207,12 +207,13 @@ async function closingBefore(
 }
 
 export const billToOf = ({ attributes }: Document<Customer>): BillTo => {
-  const { name, businessName, taxId, email } = attributes;
+  const { name, businessName, taxId, email, timezone } = attributes;
   return {
     name,
     ...(businessName === undefined ? {} : { businessName }),
     ...(taxId === undefined ? {} : { taxId }),
     ...(email === undefined ? {} : { email }),
+    ...(timezone === undefined || timezone === 'UTC' ? {} : { timezone }),
   };
 };
 
