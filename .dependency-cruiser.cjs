@@ -36,7 +36,7 @@ module.exports = {
     pure('credits', '^libs/(kernel|calendar)/'),
     pure('catalog', '^libs/(kernel|calendar)/', COMPUTING),
     pure('subscriptions', '^libs/(kernel|calendar|catalog)/'),
-    pure('billing', '^libs/(kernel|calendar|catalog)/'),
+    pure('billing', '^libs/(kernel|calendar|catalog|credits|subscriptions)/'),
     pure(
       'event-types',
       '^libs/(kernel|credits|catalog|subscriptions|billing)/',

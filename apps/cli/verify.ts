@@ -9,7 +9,8 @@ export const VERIFY_HELP = `
 The log is read once from its start and checked: positions without a gap (where the store numbers them densely) and
 revisions of every stream, the hash chain of every stream, every account folded by the decider itself. Read models are made
 once more in temporary tables, as large as they are, and compared column by column at the position their rows reflect.
-Reading, writing and rebuilding go on. Exit code 1 on any difference.
+Each usage that subscriptions count is on exactly one line of an issued invoice, covered by credits there or not, or still
+unbilled, and what lines say of it is what the accounts say: for that the accounts are read a second time. Reading, writing and rebuilding go on. Exit code 1 on any difference.
 
 What it cannot know without a copy kept elsewhere, such as an export or its digest:
   - the last events of a stream or of the log are cut off, and positions, the log's head and read models made to fit;

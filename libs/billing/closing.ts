@@ -1,4 +1,5 @@
-import type { Decider, DomainEvent, StoredId, StoredInstant } from '#libs/kernel';
+import { readInstant, type Decider, type DomainEvent, type StoredId, type StoredInstant } from '#libs/kernel';
+import type { Bound } from './due-charges.js';
 
 export type ClosingEvent = DomainEvent<'ChargesClosed', ChargesClosed>;
 
@@ -45,3 +46,30 @@ export const closings: Decider<Closed, CloseCharges, ClosingEvent> = {
     return data;
   },
 };
+
+/** An account and the inclusive revision up to which its usage is looked at. */
+export interface AccountBound {
+  readonly customerId: string;
+  readonly throughRevision: number;
+}
+
+/** Up to where charges are to be closed. */
+export interface Closing {
+  readonly bound: Bound;
+  readonly accounts: readonly AccountBound[];
+}
+
+/** Up to where they were. */
+export interface PastClosing extends Closing {
+  readonly number: number;
+  /** By customer: the first revision at which something stands that is to be charged later. */
+  readonly openFrom: ReadonlyMap<string, number>;
+}
+
+/** A closing as it stands in the log. */
+export const closingOf = (closed: ChargesClosed): PastClosing => ({
+  number: closed.number,
+  bound: { at: readInstant(closed.at), revision: closed.subscriptionRevision },
+  accounts: closed.accounts,
+  openFrom: new Map(closed.accounts.map(({ customerId, openFrom }) => [customerId, openFrom])),
+});

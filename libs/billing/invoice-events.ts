@@ -30,6 +30,8 @@ export interface BillTo {
   readonly businessName?: string;
   readonly taxId?: string;
   readonly email?: string;
+  /** IANA name of the zone whose days the invoice names; absent: UTC. */
+  readonly timezone?: string;
 }
 
 /**

@@ -75,7 +75,12 @@ const component: fc.Arbitrary<Given> = fc
     recurring,
   )
   .map(([members, rule]) => ({ ...members, ...rule }));
-const components = fc.array(component, { minLength: 1, maxLength: 8 });
+/** Each usage component has a metric of its own. */
+const metered = (given: Given, index: number): Given =>
+  given['type'] === 'usage' ? { ...given, metric_id: `mtr_${index}` } : given;
+const components = fc
+  .array(component, { minLength: 1, maxLength: 8 })
+  .map((given) => given.map((one, index) => metered(one, index)));
 
 const read = (pricingData: unknown): Price => ({
   planId: 'plan_1',
@@ -194,7 +199,8 @@ describe('the data of a price', () => {
     const faulty = fc
       .array(fc.tuple(component, maybe(fc.nat(FAULTS.length - 1))), { minLength: 1, maxLength: 8 })
       .map((given) =>
-        given.map(([one, number]) => {
+        given.map(([made, number], index) => {
+          const one = metered(made, index);
           const fault = number === null ? undefined : FAULTS[number];
           return fault?.fits(one)
             ? { given: fault.plant(one), says: fault.says }
@@ -224,6 +230,15 @@ describe('the data of a price', () => {
       expect(fitting.length).toBeGreaterThan(0);
       for (const one of fitting) expect(codes(price(plant(one)))).toEqual([`/components/0${says}`]);
     }
+  });
+
+  test('charges the usage of a metric once', () => {
+    const usage = { type: 'usage', label: 'Calls', unit_cost_cents: 1, metric_id: 'm' };
+    const seats = { type: 'per_unit', label: 'Seats', unit_amount_cents: 1, metric_id: 'm' };
+    expect(codes(price(usage, seats, { ...usage, metric_id: 'n' }))).toEqual([]);
+    expect(codes(price(usage, seats, { ...usage, unit_cost_cents: 2 }))).toEqual([
+      '/components/2/metric_id duplicate',
+    ]);
   });
 
   test('is refused as a whole where it is no price data at all', () => {

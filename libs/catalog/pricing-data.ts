@@ -141,18 +141,27 @@ export function checkPricingData(data: unknown, at: string): readonly Issue[] {
   ]);
 }
 
+const COUNTED = 'Another component of this price charges the usage of this metric.';
+
+/** Each usage is charged once: by the one component of its metric. */
 const isComponents: Check = (value, at) => {
   const issues = [...checkList(value, at, MAX_COMPONENTS)];
   if (issues.length > 0) return issues;
   const ids = new Set<unknown>();
+  const metrics = new Set<unknown>();
+  const once = (seen: Set<unknown>, value: unknown, pointer: string, message: string): void => {
+    if (seen.has(value)) issues.push(issue(pointer, 'duplicate', message));
+    seen.add(value);
+  };
   for (const [index, component] of (value as readonly unknown[]).entries()) {
     const faults = checkComponent(component, `${at}/${index}`);
     issues.push(...faults);
-    const pointer = `${at}/${index}/id`;
-    if (!isObject(component) || faults.some((fault) => fault.pointer === pointer)) continue;
-    if (ids.has(component['id']))
-      issues.push(issue(pointer, 'duplicate', 'Another component of this price has this id.'));
-    ids.add(component['id']);
+    if (!isObject(component)) continue;
+    const isGood = (pointer: string): boolean => faults.every((fault) => fault.pointer !== pointer);
+    const [id, metric] = [`${at}/${index}/id`, `${at}/${index}/metric_id`];
+    if (isGood(id)) once(ids, component['id'], id, 'Another component of this price has this id.');
+    if (component['type'] === 'usage' && isGood(metric))
+      once(metrics, component['metric_id'], metric, COUNTED);
   }
   return issues;
 };

@@ -68,6 +68,8 @@ export interface Consume {
   readonly context: UsageContext;
   readonly usage?: StoredUsage;
   readonly rating?: { readonly quantity: string; readonly rate: string; readonly rounding?: 'half_up' };
+  /** Units for one of what the meter counts, where `amount` was asked for and it is not 1. */
+  readonly rate?: string | undefined;
   readonly reference?: string;
 }
 
@@ -152,6 +154,8 @@ export interface CaptureHold {
   readonly amount?: Amount;
   /** Lets `amount` be more than is held: the rest is a consumption of its own. Absent: refused. */
   readonly more?: Pick<Consume, 'consumptionId' | 'onShortage' | 'debtLimit'>;
+  /** Units for one of what the meter counts, where it is not 1. */
+  readonly rate?: string | undefined;
   readonly effectiveAt: Instant;
   readonly usage?: StoredUsage;
   readonly reference?: string;

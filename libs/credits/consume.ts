@@ -49,6 +49,7 @@ export function consume(command: Consume, state: AccountState): CreditEvent {
       debtAfter: formatAmount(account.debt + debt),
       effectiveAt: formatInstant(effectiveAt),
       onShortage,
+      rate: command.rate,
       rating: command.rating,
       reference: command.reference,
       requested: formatAmount(amount),

@@ -58,6 +58,8 @@ export interface CapturedPart extends ReturnedPart {
 export interface HoldCaptured {
   readonly holdId: StoredId;
   readonly unit: string;
+  /** Units for one of what the meter counts, where it is not 1. */
+  readonly rate?: StoredAmount;
   readonly captured: StoredAmount;
   /** What comes back, forfeited parts included. */
   readonly released: StoredAmount;

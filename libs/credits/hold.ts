@@ -46,7 +46,7 @@ export function placeHold(command: PlaceHold, state: AccountState): CreditEvent 
 }
 
 export function captureHold(command: CaptureHold, state: AccountState): readonly CreditEvent[] {
-  const { holdId, more, now, reference } = command;
+  const { holdId, more, now, rate, reference } = command;
   const hold = state.holds.get(holdId);
   if (!hold || now >= hold.expiresAt) return [notOpen('CaptureHold', holdId)];
   const amount = command.amount ?? hold.amount;
@@ -63,6 +63,7 @@ export function captureHold(command: CaptureHold, state: AccountState): readonly
     data: {
       holdId,
       unit: hold.unit,
+      ...(rate === undefined ? {} : { rate }),
       captured: formatAmount(amount - beyond),
       released: formatAmount(hold.amount - amount + beyond),
       allocations: parts,
@@ -86,6 +87,7 @@ export function captureHold(command: CaptureHold, state: AccountState): readonly
       amount: beyond,
       effectiveAt: command.effectiveAt,
       context: hold.context,
+      ...(rate === undefined ? {} : { rate }),
       ...(reference === undefined ? {} : { reference }),
     },
     facts.state,

@@ -49,6 +49,8 @@ interface Consumption {
 
 /** Usage drew credit: requested = sum of allocations + shortfall; debt is the part of the shortfall that is owed. */
 export interface CreditsConsumed extends Consumption {
+  /** Units for one of what the meter counts, where an amount in units was asked for and it is not 1. */
+  readonly rate?: StoredAmount;
   /** Which grants paid, in the order of drawdown. */
   readonly allocations: readonly StoredAllocation[];
   /** Sum of the allocations. */

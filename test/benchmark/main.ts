@@ -8,6 +8,7 @@ import { benchConsume } from './consume.js';
 import { benchEntitlements } from './entitlements.js';
 import { benchEventStore } from './event-store.js';
 import { benchHttp } from './http.js';
+import { benchInvoices } from './invoices.js';
 import { benchScaling } from './scaling.js';
 import { benchSize } from './size.js';
 import { benchLag, benchSoak } from './steady.js';
@@ -17,6 +18,7 @@ const BENCHMARKS: Readonly<Record<string, (url: string, seconds: number) => Prom
   entitlements: benchEntitlements,
   'event-store': benchEventStore,
   http: benchHttp,
+  invoices: benchInvoices,
   scaling: benchScaling,
   lag: benchLag,
   size: benchSize,

@@ -44,16 +44,21 @@ const RENEWING = golden('catalogue.renewals.json');
 /** Versions of plans, prices with tiers, members of organisations, pricing tables and enrolment rules. */
 const PLANS = golden('catalogue.plans-and-organizations.json');
 /** Definitions that say who has what seats bring. */
+/** Amounts in units that a meter counts otherwise. */
+const RATES = golden('credit-account.rates.json');
 const SEATS = golden('catalogue.seats.json');
 /** A subscription's whole life. */
 const SUBSCRIPTION = golden('subscription.v1.json');
 const INSTALLATION = golden('installation.v1.json');
 const INVOICES = golden('invoices.v1.json');
+/** Of customers who have a time zone. */
+const ZONED = golden('invoices.zone.json');
 const ALL = [
   ...ACCOUNT_V1,
   ...ACCOUNT_V2,
   ...HOLDS_AND_RENEWALS,
   ...MEMBERS,
+  ...RATES,
   ...CATALOGUE,
   ...RENEWING,
   ...PLANS,
@@ -61,6 +66,7 @@ const ALL = [
   ...SUBSCRIPTION,
   ...INSTALLATION,
   ...INVOICES,
+  ...ZONED,
 ];
 
 const ONE = 10n ** 12n;

@@ -14,7 +14,7 @@ import {
   type Verification,
 } from '#libs/read-models';
 import { appendEvent } from '../support/append-event.js';
-import { fixed } from '../support/billing-world.js';
+import { draw, fixed, source, usage, usageComponent } from '../support/billing-world.js';
 import { beginning } from '../support/invoice-world.js';
 import { terms } from '../support/subscription-facts.js';
 import { startProtocolServer } from '../support/eventstoredb/start.js';
@@ -60,11 +60,20 @@ describe('verification', () => {
           now,
           subscriptionId: id,
           customerId: id,
-          terms: terms('plan'),
+          terms: terms('plan', { components: [usageComponent()] }),
         }),
       });
+      await ledger.write(id, grant(`${id}-g`, 5n));
+      const metered = { onShortage: 'overage' as const, context: { meterId: 'mtr_calls' } };
+      await ledger.write(id, consume(`${id}-1`, 12n, metered));
+      await ledger.write(id, consume(`${id}-2`, 3n, { ...metered, effectiveAt: NOW + 32 * DAY }));
       const invoiceId = `inv_${index + 1}`;
-      const [seal, finish] = beginning([fixed(1000)]);
+      const free = usageComponent({ unit_cost_cents: '0' });
+      const of = { customerId: id, fromRevision: 1, throughRevision: 2, events: 1 };
+      const [seal, finish] = beginning([
+        fixed(1000),
+        { ...usage(12, free, [draw(`${id}-g`, 5)]), sources: [source(12, of)] },
+      ]);
       await ledger.writer.execute(subscriptionBilling, id, {
         ...request,
         command: () => ({
@@ -73,7 +82,7 @@ describe('verification', () => {
             number: 1,
             at: '2026-01-01T00:00:00.000Z',
             subscriptionRevision: 1,
-            accounts: [],
+            accounts: [{ customerId: id, throughRevision: 2, openFrom: 2 }],
             invoices: [{ invoiceId, currency: 'EUR' }],
           },
         }),
@@ -147,6 +156,7 @@ describe('verification', () => {
       'payloads',
       'balances',
       'invoices',
+      'usage',
       ...READ_MODEL_NAMES.map((name) => `read model ${name}`),
     ]);
     for (const { checked, faults, first } of result.checks) {
@@ -167,6 +177,25 @@ describe('verification', () => {
       'number 3 follows 1',
       'inv_2 is ACME-002, its series says ACME-003',
     ]);
+  });
+
+  test('finds a line that is not its usage', async () => {
+    await tamper(`update event_store.events set data = replace(data::text, '"end":"2026-02-01T', '"end":"2026-03-01T')::json
+      where type = 'InvoiceFinalized' and data::text like '%inv_1%'`);
+    const { checks, faults, differences } = await verify();
+    expect(faults.filter(({ check }) => check === 'usage')).toEqual([
+      expect.objectContaining({
+        stream: 'invoice-t_inv_1',
+        reason: 'line 2 has 1 of 12 by d1, the account 2 of 15',
+      }),
+      expect.objectContaining({ reason: 'line 2 charges 12, the accounts have 15' }),
+    ]);
+    expect(checks.find(({ name }) => name === 'usage')).toMatchObject({
+      checked: 4,
+      of: 'usages',
+      faults: 2,
+    });
+    expect(differences).toContainEqual(expect.objectContaining({ readModel: 'invoices', key: 'inv_1/2' }));
   });
 
   test('compares at the position the rows reflect, not at the end of the log', async () => {

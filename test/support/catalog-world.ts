@@ -10,6 +10,7 @@ import { versionOf, type Document, type Plan } from '#libs/catalog';
 import type { EventStore } from '#libs/event-store';
 import { createMemoryEventStore } from '#libs/event-store/memory';
 import { Problem } from '#libs/kernel';
+import { logSoFar } from './log-so-far.js';
 
 export const tenant = 'acme';
 
@@ -22,6 +23,8 @@ export interface CatalogWorld {
   reader: CatalogReader;
   /** Another process on the same log. */
   openPorts(): CatalogPorts;
+  /** Begins anew, on a log of its own. */
+  reset(): Promise<void>;
 }
 
 export function catalogWorld(): CatalogWorld {
@@ -39,22 +42,27 @@ export function catalogWorld(): CatalogWorld {
       newId: (prefix) => `${prefix}_${++made}`,
     };
   };
-  beforeEach(() => {
+  world.reset = () => {
     world.now = Date.UTC(2026, 0, 1);
     world.monotonic = 0;
     world.eventStore = createMemoryEventStore();
     world.ports = world.openPorts();
     world.reader = world.ports.reader;
-  });
+    return Promise.resolve();
+  };
+  beforeEach(() => world.reset());
   return world;
 }
 
 /** What the catalogue's index says, found in the log itself. */
 export function catalogIndexOf(eventStore: EventStore): CatalogIndex {
+  const documents = logSoFar(eventStore, ({ stream, data }) =>
+    'attributes' in data ? [{ stream, created: data as unknown as Created }] : [],
+  );
   const created = async (category: string, tenantName: string): Promise<readonly Created[]> =>
-    (await eventStore.readAll(null, 1e6)).events
+    (await documents())
       .filter(({ stream }) => stream.startsWith(`${category}-${tenantName}_`))
-      .flatMap(({ data }) => ('attributes' in data ? [data as unknown as Created] : []));
+      .map((document) => document.created);
   const versions = async (tenantName: string, stablePlanId: string): Promise<readonly string[]> =>
     (await created('plan', tenantName))
       .filter((plan) => versionOf(plan as unknown as Document<Plan>).stablePlanId === stablePlanId)

@@ -1,4 +1,3 @@
-import { beforeEach } from '@jest/globals';
 import {
   accountKind,
   issueGrant,
@@ -13,6 +12,7 @@ import type { RecordedEvent } from '#libs/event-store';
 import { createMeter } from '../../libs/commands/catalog/meters.js';
 import { createUnit } from '../../libs/commands/catalog/units.js';
 import { asked, catalogWorld, tenant, type CatalogWorld } from './catalog-world.js';
+import { logSoFar } from './log-so-far.js';
 
 /** Accounts on a log in memory, looked up in the log itself; the customer `c1`, the unit `credits`, the meter `m1` of `calls`, 2 credits each. */
 export interface CreditsWorld extends CatalogWorld {
@@ -24,8 +24,7 @@ export interface CreditsWorld extends CatalogWorld {
 
 export function creditsWorld(): CreditsWorld {
   const world = catalogWorld() as CreditsWorld;
-  const recorded = async (): Promise<readonly RecordedEvent[]> =>
-    (await world.eventStore.readAll(null, 1e6)).events;
+  let recorded: () => Promise<readonly RecordedEvent[]>;
   const locate =
     (matches: (event: RecordedEvent, id: string) => boolean): Locate =>
     async (_, id) => {
@@ -36,7 +35,10 @@ export function creditsWorld(): CreditsWorld {
     bodyOf(await issueGrant(world.deps, asked, { customerId: 'c1', unit: 'credits', ...members }, false));
   world.types = async () =>
     (await recorded()).filter(({ stream }) => stream.startsWith('creditAccount')).map(({ type }) => type);
-  beforeEach(async () => {
+  const empty = world.reset;
+  world.reset = async () => {
+    await empty();
+    recorded = logSoFar(world.eventStore, (event) => [event]);
     const { writer, newId } = world.ports;
     world.deps = {
       writer,
@@ -68,7 +70,7 @@ export function creditsWorld(): CreditsWorld {
     await createCustomer(world.ports, asked, { id: 'c1', name: 'Ada', timezone: 'Europe/Berlin' });
     await createUnit(world.ports, asked, { code: 'credits', scale: 2 });
     await createMeter(world.ports, asked, { id: 'm1', eventName: 'calls', unit: 'credits', rate: 2 });
-  });
+  };
   return world;
 }
 

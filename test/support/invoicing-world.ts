@@ -1,16 +1,17 @@
-import { beforeEach } from '@jest/globals';
 import type { InvoiceFinalized } from '#libs/billing';
 import { createStreamWriter, ingestUsage, issueGrant } from '#libs/commands';
 import { createCatalogReader } from '#libs/commands/catalog';
 import { invoiceSubscriptions, type InvoicesDeps } from '#libs/commands/invoices';
 import { createSubscription, settleSubscription, type SubscriptionsDeps } from '#libs/commands/subscriptions';
 import type { EventStore } from '#libs/event-store';
+import { Problem } from '#libs/kernel';
 import { plans, prices } from '../../libs/commands/catalog/catalog-kinds.js';
 import { createDocument } from '../../libs/commands/catalog/catalog-writer.js';
 import { createMeter } from '../../libs/commands/catalog/meters.js';
 import { createUnit } from '../../libs/commands/catalog/units.js';
 import { asked, catalogIndexOf } from './catalog-world.js';
 import { bodyOf, creditsWorld } from './credits-world.js';
+import { logSoFar } from './log-so-far.js';
 
 export const at = (text: string): number => Date.parse(`${text}T00:00:00Z`);
 export const usageOf = (unit_cost_cents: string, members: object = {}) => ({
@@ -50,13 +51,17 @@ export function invoicingWorld() {
       index: catalogIndexOf(eventStore),
       monotonic: () => (world.monotonic += 1e6),
     });
-    const created = async () =>
-      (await world.eventStore.readAll(null, 1e6)).events
-        .filter(({ type }) => type === 'SubscriptionCreated')
-        .map(({ data }) => ({
-          id: String(data['subscriptionId']),
-          customerId: String(data['customerId']),
-        }));
+    const created = logSoFar(world.eventStore, ({ type, data, position }) =>
+      type === 'SubscriptionCreated'
+        ? [
+            {
+              id: String(data['subscriptionId']),
+              customerId: String(data['customerId']),
+              createdPosition: position,
+            },
+          ]
+        : [],
+    );
     const credits = { ...world.deps, writer, catalog: reader, eventStore };
     const subscriptionsDeps: SubscriptionsDeps = {
       credits,
@@ -111,12 +116,13 @@ export function invoicingWorld() {
     );
   const subscribe = (planId: string, members: object = {}) =>
     createSubscription(subs, asked, { id: 's', customerId: 'c1', planId, ...members }, false);
-  const use = async (eventValue: number, members: object = {}) => {
+  const use = async (eventValue: number | string, members: object = {}) => {
     const [done] = await ingestUsage(deps.credits, asked, [
       { eventName: 'mtr', customerId: 'c1', eventValue, ...members },
     ]);
-    if (!done || !('body' in done)) throw new Error('usage was refused');
-    return done.body;
+    if (done instanceof Problem) throw done;
+    if ('problem' in done!) throw done.problem;
+    return done!.body;
   };
   const credit = async (unit: string, amount: number, members: object = {}) =>
     bodyOf(
@@ -127,7 +133,7 @@ export function invoicingWorld() {
         false,
       ),
     );
-  const bill = async (using = { subs, deps }, ids = ['s']) => {
+  const bill = async (using = { subs, deps }, ids: readonly string[] = ['s']) => {
     for (const id of ids) await settleSubscription(using.subs, asked, id);
     return invoiceSubscriptions(using.deps, asked, ids);
   };
@@ -137,14 +143,16 @@ export function invoicingWorld() {
     return events
       .filter(({ type }) => type === 'InvoiceFinalized')
       .map(({ data }) => data as unknown as InvoiceFinalized)
-      .sort((a, b) => (a.number < b.number ? -1 : 1));
+      .sort((a, b) => a.number.localeCompare(b.number, 'en', { numeric: true }));
   }
 
-  beforeEach(async () => {
+  const empty = world.reset;
+  world.reset = async () => {
+    await empty();
     ({ subs, deps } = open());
     await createUnit(world.ports, asked, { code: 'calls', scale: 0 });
     await createMeter(world.ports, asked, { id: 'mtr', eventName: 'mtr', unit: 'calls', rate: 1 });
-  });
+  };
   return {
     world,
     open,

@@ -1,6 +1,9 @@
+import { createRequire } from 'node:module';
 import PdfDocument from 'pdfkit';
 import type { InvoiceAnswer, InvoiceLine } from '#libs/billing';
+import { wallClockAt } from '#libs/calendar';
 import { CURRENCIES } from '#libs/catalog';
+import { formatInstant, readInstant } from '#libs/kernel';
 
 const MARGIN = 50;
 const WIDTH = 595 - 2 * MARGIN;
@@ -14,14 +17,25 @@ const COLUMNS = [
   { title: 'Amount', x: 400, width: WIDTH - 400, align: 'right' },
 ] as const;
 
-/** An invoice as a page to send to the customer: the same bytes for the same invoice. */
+const fontFile = (name: string): string =>
+  createRequire(import.meta.url).resolve(`dejavu-fonts-ttf/ttf/${name}.ttf`);
+/** Every reader has it; its letters are those of Western Europe. */
+const STANDARD = { plain: 'Helvetica', bold: 'Helvetica-Bold' };
+const STANDARD_TEXT = /^[\u0020-\u007e\u00a0-\u00ff\u2013\u2014\u2018\u2019\u201c\u201d\u2022\u20ac]*$/u;
+/** For all else: put into the page, as far as its letters are used. */
+const WIDE = { plain: fontFile('DejaVuSansCondensed'), bold: fontFile('DejaVuSansCondensed-Bold') };
+
+/** An invoice as pages to send to the customer: the same bytes for the same invoice. Days are those of the customer's zone. */
 export async function invoicePdf(invoice: InvoiceAnswer): Promise<Buffer> {
-  const { number, issuedAt, dueAt, billTo, currency } = invoice;
   const document = new PdfDocument({
     size: 'A4',
     margin: MARGIN,
     bufferPages: true,
-    info: { Title: `Invoice ${number}`, CreationDate: new Date(issuedAt), ModDate: new Date(issuedAt) },
+    info: {
+      Title: `Invoice ${invoice.number}`,
+      CreationDate: new Date(invoice.issuedAt),
+      ModDate: new Date(invoice.issuedAt),
+    },
   });
   const parts: Buffer[] = [];
   const done = new Promise<Buffer>((resolve, reject) => {
@@ -29,67 +43,104 @@ export async function invoicePdf(invoice: InvoiceAnswer): Promise<Buffer> {
     document.on('end', () => resolve(Buffer.concat(parts)));
     document.on('error', reject);
   });
-  const bold = () => document.font('Helvetica-Bold');
-  const plain = () => document.font('Helvetica');
-  const money = moneyOf(currency);
+  const pen = penOf(document, invoice);
+  const below = writeHead(pen, invoice);
+  writeTotals(pen, invoice, writeLines(pen, invoice, below));
+  writeFooters(pen, invoice);
+  document.end();
+  return done;
+}
 
-  bold().fontSize(22).text('Invoice', MARGIN, MARGIN);
+/** What all parts of an invoice are written with. */
+interface Pen {
+  readonly document: PDFKit.PDFDocument;
+  readonly plain: (size?: number, color?: string) => PDFKit.PDFDocument;
+  readonly bold: (size?: number) => PDFKit.PDFDocument;
+  readonly money: (amount: string) => string;
+  /** `2026-01-31`. */
+  readonly day: (instant: string) => string;
+  /** First and last day. */
+  readonly days: (period: { readonly start: string; readonly end: string }) => string;
+}
+
+function penOf(document: PDFKit.PDFDocument, { billTo, lines, currency, taxation }: InvoiceAnswer): Pen {
+  const { name, businessName, email, taxId } = billTo;
+  const texts = [name, businessName, email, taxId, taxation.reason, ...lines.map((line) => line.description)];
+  const font = texts.every((text = '') => STANDARD_TEXT.test(text)) ? STANDARD : WIDE;
+  const dayAt = (instant: number): string =>
+    formatInstant(wallClockAt(instant, billTo.timezone ?? 'UTC')).slice(0, 10);
+  const day = (instant: string): string => dayAt(readInstant(instant));
+  return {
+    document,
+    plain: (size = 9, color = 'black') => document.font(font.plain).fontSize(size).fillColor(color),
+    bold: (size = 9) => document.font(font.bold).fontSize(size).fillColor('black'),
+    money: moneyOf(currency),
+    day,
+    days: ({ start, end }) => `${day(start)} to ${dayAt(readInstant(end) - 1)}`,
+  };
+}
+
+/** @returns where the table may begin */
+function writeHead({ document, plain, bold, day, days }: Pen, invoice: InvoiceAnswer): number {
+  bold(22).text('Invoice', MARGIN, MARGIN);
   const facts: readonly (readonly [string, string])[] = [
-    ['Number', number],
-    ['Issued', day(issuedAt)],
-    ['Due', day(dueAt)],
-    ...(invoice.period
-      ? [['Period', `${day(invoice.period.start)} to ${day(invoice.period.end)}`] as const]
-      : []),
+    ['Number', invoice.number],
+    ['Issued', day(invoice.issuedAt)],
+    ['Due', day(invoice.dueAt)],
+    ...(invoice.period ? [['Period', days(invoice.period)] as const] : []),
     ['Status', invoice.status],
   ];
   facts.forEach(([name, value], index) => {
     const y = MARGIN + index * 14;
-    plain()
-      .fontSize(9)
-      .fillColor(GREY)
-      .text(name, MARGIN + 300, y, { width: 50 });
-    document.fillColor('black').text(value, MARGIN + 350, y, { width: WIDTH - 350, align: 'right' });
+    plain(9, GREY).text(name, MARGIN + 300, y, { width: 50 });
+    plain().text(value, MARGIN + 350, y, { width: WIDTH - 350, align: 'right' });
   });
-  bold()
-    .fontSize(9)
-    .text('Bill to', MARGIN, MARGIN + 50);
+  bold().text('Bill to', MARGIN, MARGIN + 50);
   plain();
-  const { name, businessName, taxId, email } = billTo;
+  const { name, businessName, taxId, email } = invoice.billTo;
   for (const text of [businessName, name, email, taxId === undefined ? undefined : `Tax id ${taxId}`])
-    if (text !== undefined) document.text(printable(text), { width: 260 });
+    if (text !== undefined) document.text(text, { width: 260 });
+  return Math.max(document.y, MARGIN + facts.length * 14) + 30;
+}
 
-  let y = Math.max(document.y, MARGIN + 5 * 14) + 30;
-  const header = () => {
-    bold().fontSize(9).fillColor('black');
-    for (const { title, x, width, align } of COLUMNS) document.text(title, MARGIN + x, y, { width, align });
+/** @returns where the table ends */
+function writeLines(pen: Pen, { lines, currency }: InvoiceAnswer, from: number): number {
+  const { document, plain, bold, money } = pen;
+  let y = from;
+  const header = (): void => {
+    bold();
+    for (const { title, x, width, align } of COLUMNS)
+      document.text(title === 'Amount' ? `${title} (${currency})` : title, MARGIN + x, y, { width, align });
     y += 15;
     rule(document, y - 3);
   };
   header();
-  for (const line of invoice.lines) {
-    const [title, detail] = textsOf(line);
-    plain().fontSize(9);
-    const height = document.heightOfString(title, { width: COLUMNS[0].width }) + (detail === '' ? 0 : 10) + 6;
+  const [{ width }] = COLUMNS;
+  for (const line of lines) {
+    const detail = detailOf(line, lines, pen);
+    plain();
+    const text = document.heightOfString(line.description, { width });
+    plain(7);
+    const height = text + (detail === '' ? 0 : document.heightOfString(detail, { width }) + 2) + 6;
     if (y + height > BOTTOM) {
       document.addPage();
       y = MARGIN;
       header();
     }
-    const cells = [title, quantityOf(line), unitOf(line, money), money(line.amount)];
-    plain().fontSize(9).fillColor('black');
-    cells.forEach((cell, index) => {
-      const { x, width, align } = COLUMNS[index]!;
-      document.text(cell, MARGIN + x, y + 2, { width, align });
+    plain();
+    [line.description, quantityOf(line), unitOf(line, money), money(line.amount)].forEach((cell, index) => {
+      const column = COLUMNS[index]!;
+      document.text(cell, MARGIN + column.x, y + 2, { width: column.width, align: column.align });
     });
-    if (detail !== '')
-      document
-        .fontSize(7)
-        .fillColor(GREY)
-        .text(detail, MARGIN, y + height - 11, { width: COLUMNS[0].width });
+    if (detail !== '') plain(7, GREY).text(detail, MARGIN, y + 2 + text, { width });
     y += height;
   }
-  if (y + 100 > BOTTOM) {
+  return y;
+}
+
+function writeTotals({ document, plain, bold, money }: Pen, invoice: InvoiceAnswer, from: number): void {
+  let y = from;
+  if (y + 130 > BOTTOM) {
     document.addPage();
     y = MARGIN;
   }
@@ -102,32 +153,28 @@ export async function invoicePdf(invoice: InvoiceAnswer): Promise<Buffer> {
     ['Total', invoice.total],
     ...(invoice.amountPaid === '0' ? [] : [['Paid', `-${invoice.amountPaid}`] as const]),
     ...(invoice.amountCredited === '0' ? [] : [['Credit notes', `-${invoice.amountCredited}`] as const]),
-    [`Due (${currency})`, invoice.amountDue],
+    [`Due (${invoice.currency})`, invoice.amountDue],
   ];
   for (const [label, amount] of totals) {
-    const isSum = label === 'Total' || label.startsWith('Due');
-    (isSum ? bold() : plain()).fontSize(isSum ? 10 : 9).fillColor('black');
+    if (label === 'Total' || label.startsWith('Due')) bold(10);
+    else plain();
     document.text(label, MARGIN + 240, y, { width: 155, align: 'right' });
     document.text(money(amount), MARGIN + 400, y, { width: WIDTH - 400, align: 'right' });
     y += 15;
   }
   const { reason } = invoice.taxation;
   if (reason !== undefined)
-    plain()
-      .fontSize(8)
-      .fillColor(GREY)
-      .text(`Tax: ${printable(reason.replaceAll('_', ' '))}`, MARGIN, y + 10, { width: WIDTH });
+    plain(8, GREY).text(`Tax: ${reason.replaceAll('_', ' ')}`, MARGIN, y + 10, { width: WIDTH });
+}
+
+function writeFooters({ document, plain }: Pen, { number }: InvoiceAnswer): void {
   const { count } = document.bufferedPageRange();
   for (let page = 0; page < count; page++) {
     document.switchToPage(page);
     document.page.margins.bottom = 0; // or the footer begins a page of its own
-    plain()
-      .fontSize(8)
-      .fillColor(GREY)
-      .text(`${number}  ·  page ${page + 1} of ${count}`, MARGIN, 800, { width: WIDTH, align: 'center' });
+    const text = `${number}  ·  page ${page + 1} of ${count}`;
+    plain(8, GREY).text(text, MARGIN, 800, { width: WIDTH, align: 'center' });
   }
-  document.end();
-  return done;
 }
 
 function rule(document: PDFKit.PDFDocument, y: number): void {
@@ -139,11 +186,8 @@ function rule(document: PDFKit.PDFDocument, y: number): void {
     .stroke();
 }
 
-const day = (instant: string): string => instant.slice(0, 10);
-
-/** The standard fonts have the letters of Western Europe; others become a question mark. */
-const printable = (text: string): string =>
-  text.replace(/[^\u0020-\u007e\u00a0-\u00ff\u2013\u2014\u2018\u2019\u201c\u201d\u2022\u20ac]/gu, '?');
+/** `1234567.5` is `1,234,567.5`. */
+const grouped = (number: string): string => number.replace(/\B(?=(\d{3})+(?!\d))(?<!\.\d*)/g, ',');
 
 /** Minor units as the currency is written: `1234567` cents are `12,345.67`. Fractions of minor units are kept. */
 function moneyOf(currency: string): (amount: string) => string {
@@ -151,29 +195,35 @@ function moneyOf(currency: string): (amount: string) => string {
   return (amount) => {
     const [, sign, whole, fraction = ''] = /^(-?)(\d+)(?:\.(\d+))?$/.exec(amount)!;
     const padded = whole!.padStart(digits + 1, '0');
-    const major = padded.slice(0, padded.length - digits).replace(/\B(?=(\d{3})+$)/g, ',');
+    const major = grouped(padded.slice(0, padded.length - digits));
     const minor = digits === 0 ? fraction : padded.slice(-digits) + fraction;
     return `${sign}${major}${minor === '' ? '' : `.${minor}`}`;
   };
 }
 
-function textsOf(line: InvoiceLine): readonly [string, string] {
-  const details: string[] = [];
-  if ('period' in line && line.period) details.push(`${day(line.period.start)} to ${day(line.period.end)}`);
-  if ('proration' in line && line.proration) {
-    const { part, days, of } = line.proration;
-    details.push(`${part === 'unused' ? 'unused, ' : ''}${days} of ${of} days`);
-  }
-  if ('freeQuantity' in line && line.freeQuantity) details.push(`${line.freeQuantity} free`);
-  if ('coveredQuantity' in line && line.coveredQuantity)
-    details.push(`${line.coveredQuantity} more covered by credits`);
-  if ('tiers' in line && line.tiers) details.push('priced by tiers');
-  if (line.type === 'usage_credit' || line.type === 'monetary_credit') details.push('credit');
-  return [printable(line.description), details.join(', ')];
+/** What stands below a line's text. */
+function detailOf(line: InvoiceLine, lines: readonly InvoiceLine[], { money, days }: Pen): string {
+  if (line.type === 'tax') return '';
+  if (line.type === 'usage_credit' || line.type === 'monetary_credit')
+    return `credit for ${lines.find(({ lineId }) => lineId === line.appliesTo)!.description}`;
+  const { period, proration, freeQuantity, coveredQuantity, tiers = [] } = line;
+  const prices = tiers.map(
+    ({ quantity, unitAmount, flatAmount }) =>
+      `${grouped(quantity)} at ${money(unitAmount)}${flatAmount === undefined ? '' : ` and ${money(flatAmount)}`}`,
+  );
+  return [
+    ...(period ? [days(period)] : []),
+    ...(proration
+      ? [`${proration.part === 'unused' ? 'unused, ' : ''}${proration.days} of ${proration.of} days`]
+      : []),
+    ...(freeQuantity === undefined ? [] : [`${grouped(freeQuantity)} free`]),
+    ...(coveredQuantity === undefined ? [] : [`${grouped(coveredQuantity)} more covered by credits`]),
+    ...(prices.length === 0 ? [] : [prices.join(' + ')]),
+  ].join(', ');
 }
 
 const quantityOf = (line: InvoiceLine): string =>
-  'quantity' in line ? `${line.type === 'usage_credit' ? '-' : ''}${line.quantity}` : '';
+  'quantity' in line ? `${line.type === 'usage_credit' ? '-' : ''}${grouped(line.quantity)}` : '';
 
 const unitOf = (line: InvoiceLine, money: (amount: string) => string): string =>
   'unitAmount' in line && line.unitAmount !== undefined ? money(line.unitAmount) : '';

@@ -10,7 +10,7 @@ import {
   type Instant,
   type Issue,
 } from '#libs/kernel';
-import { draws, type Document, type Meter, type Unit } from '#libs/catalog';
+import { draws, METER_DEFAULTS, type Document, type Meter, type Unit } from '#libs/catalog';
 import type { Consume, UsageContext } from '#libs/credits';
 import { positiveAmount, unacceptable } from './amounts.js';
 import type { CreditsDeps } from './deps.js';
@@ -88,14 +88,18 @@ export function drawnAmount(
   { amount, value }: DrawnRequest,
   { unit, meter }: DrawnUnit,
   issues: Issue[],
-): ReturnType<typeof rate> {
+): ReturnType<typeof rate> & Pick<Consume, 'rate'> {
   const rated = value !== undefined;
   if (rated === (amount !== undefined))
     throw unacceptable([issue('/amount', 'required', 'exactly one of amount and value is needed')]);
-  if (!rated) return { amount: positiveAmount(amount, unit, '/amount', issues) };
+  if (!rated) return { amount: positiveAmount(amount, unit, '/amount', issues), rate: unitsForOne(meter) };
   if (!meter) throw unacceptable([issue('/value', 'not_without_meter', 'a value needs a meter to rate it')]);
   return rate(value, meter, unit, '/value', issues);
 }
+
+/** What a fact says of a meter whose units are not what it counts. */
+export const unitsForOne = (meter: Document<Meter> | null): string | undefined =>
+  meter === null || meter.attributes.rate === METER_DEFAULTS.rate ? undefined : meter.attributes.rate;
 
 /** How much a question is about, which may be nothing. @throws Problem `validation_failed` */
 export function amountAsked(

@@ -1,5 +1,5 @@
 import { issue, parseInstant, Problem, SECOND, type Instant, type Issue, type Json } from '#libs/kernel';
-import type { Document, Unit } from '#libs/catalog';
+import type { Document, Meter, Unit } from '#libs/catalog';
 import {
   consumptionAnswer,
   holdAnswer,
@@ -23,6 +23,7 @@ import {
   debtLimitOf,
   drawnAmount,
   drawnUnit,
+  unitsForOne,
   type DrawnRequest,
   type DrawnUnit,
 } from './drawn-unit.js';
@@ -159,6 +160,7 @@ export async function captureHold(
   request: CaptureRequest,
 ): Promise<Answered<CapturedHold> | Refused> {
   const { customerId, placed, unit } = await findHold(deps, context.tenant, holdId);
+  const rate = unitsForOne(await meterOf(deps, context.tenant, placed));
   const issues: Issue[] = [];
   const { allowMore, reference } = request;
   const amount =
@@ -182,6 +184,7 @@ export async function captureHold(
       effectiveAt: now,
       ...(amount === undefined ? {} : { amount }),
       ...(more === undefined ? {} : { more }),
+      ...(rate === undefined ? {} : { rate }),
       ...(reference === undefined ? {} : { reference }),
     }),
   });
@@ -217,6 +220,18 @@ export async function releaseHold(
   if (event?.type === 'CommandRefused') return { problem: commandRefused(event.data), position, replayed };
   if (event?.type !== 'HoldReleased') throw new Error('a release left no fact');
   return { body: holdAnswer(customerId, placed, event, recordedAt), status: 200, position, replayed };
+}
+
+/** The meter whose usage is held; null: a unit alone was named. */
+async function meterOf(
+  { catalog }: CreditsDeps,
+  tenant: string,
+  { context }: HoldPlaced,
+): Promise<Document<Meter> | null> {
+  const feature =
+    context?.featureSlug === undefined ? null : await catalog.featureBySlug(tenant, context.featureSlug);
+  const id = context?.meterId ?? feature?.attributes.meterId;
+  return id === undefined ? null : catalog.meter(tenant, id);
 }
 
 async function findHold(

@@ -1,44 +1,38 @@
 import {
-  freeUnits,
+  closingOf,
+  componentBeyond,
+  createUsageReader,
+  measuredQuantity,
+  ownerOf,
+  placeUsage,
+  recurringCharges,
+  timelineOf,
+  usageCounter,
+  type AccountBound,
   type Charge,
+  type ChargesClosed,
   type ClosedAccount,
+  type Closing,
+  type ClosingEvent,
+  type Due,
   type LineSource,
+  type PastClosing,
+  type PlacedUsage,
+  type Timeline,
   type UsageCharge,
   type UsageDraw,
+  type UsageFact,
+  type UsageGroup,
 } from '#libs/billing';
-import { draws, type Meter, type PriceComponent } from '#libs/catalog';
+import { draws, type Meter } from '#libs/catalog';
 import { findGrant, type AccountState, type GrantIssued } from '#libs/credits';
 import { upcast } from '#libs/event-types';
-import { formatAmount, readAmount, readInstant, type Amount, type Instant } from '#libs/kernel';
+import { formatAmount, readInstant, type Amount, type Instant } from '#libs/kernel';
 import type { SubscriptionEvent } from '#libs/subscriptions';
 import { factAt, factsOf } from '../credits/account-facts.js';
 import { subscriptions } from '../subscriptions/deps.js';
 import { streamName } from '../stream-kind.js';
-import type { InvoicesDeps } from './deps.js';
-import {
-  endedPeriods,
-  isDueNow,
-  recurringCharges,
-  usagePeriod,
-  usageSpans,
-  type Due,
-  type Bound,
-  type UsageSpan,
-} from './due-charges.js';
-import { timelineOf, type Timeline } from './timeline.js';
-import { createUsageReader, measuredQuantity, type UsageFact } from './usage-facts.js';
-
-/** An account and the inclusive revision up to which its usage is looked at. */
-export interface AccountBound {
-  readonly customerId: string;
-  readonly throughRevision: number;
-}
-
-/** Up to where charges were closed, or are to be. */
-export interface Closing {
-  readonly bound: Bound;
-  readonly accounts: readonly AccountBound[];
-}
+import { subscriptionBilling, type InvoicesDeps } from './deps.js';
 
 /** What is due between two closings. */
 export interface DueCharges {
@@ -70,20 +64,26 @@ export async function chargesBetween(
   deps: InvoicesDeps,
   tenant: string,
   timeline: Timeline,
-  closed: (Closing & { readonly openFrom: ReadonlyMap<string, number> }) | null,
+  closed: PastClosing | null,
   closing: Closing,
 ): Promise<DueCharges> {
   const { id } = timeline.state;
-  const spans = usageSpans(timeline);
-  const belongs = await ownUsage(deps, tenant, timeline, closing);
-  const read = (from: (customerId: string) => number): Promise<readonly UsageFact[]> =>
-    readUsage(deps, tenant, timeline, closing.accounts, from);
-  let facts = await read((customerId) => closed?.openFrom.get(customerId) ?? 0);
-  let found = placeUsage(facts, spans, belongs, closed, closing);
-  // what comes on top of what was charged needs all of it
-  if (closed && found.groups.some(({ period }) => period.end <= closed.bound.at)) {
-    facts = await read(() => 0);
-    found = placeUsage(facts, spans, belongs, closed, closing);
+  const customerIds = closing.accounts.map(({ customerId }) => customerId);
+  const belongs = await ownUsage(deps, tenant, timeline, customerIds);
+  const usageFrom = async (openFrom: ReadonlyMap<string, number> | undefined): Promise<PlacedUsage> => {
+    const read = await Promise.all(
+      closing.accounts.map((account) =>
+        readUsage(deps, tenant, timeline, account, openFrom?.get(account.customerId) ?? 0),
+      ),
+    );
+    return placeUsage(read.flat(), timeline, belongs, closed, closing);
+  };
+  let found = await usageFrom(closed?.openFrom);
+  if (closed) {
+    // what comes on top of what was charged needs all of its period
+    const late = found.groups.filter(({ period }) => period.end <= closed.bound.at);
+    const earliest = Math.min(...late.map(({ period }) => period.end));
+    if (late.length > 0) found = await usageFrom(await openBefore(deps, tenant, id, closed, earliest));
   }
   const describe = createGrantLookup(deps, tenant);
   const due: Due[] = [...recurringCharges(timeline, id, closed?.bound ?? null, closing.bound)];
@@ -107,115 +107,72 @@ export async function chargesBetween(
   return { byCurrency, accounts };
 }
 
-async function readUsage(
+/** Usage of an account from one revision on through another, both included, as it stood at the latter. */
+export async function readUsage(
   { credits }: InvoicesDeps,
   tenant: string,
-  { state, stretches }: Timeline,
-  accounts: readonly AccountBound[],
-  from: (customerId: string) => number,
+  { state }: Timeline,
+  { customerId, throughRevision }: AccountBound,
+  fromRevision: number,
 ): Promise<readonly UsageFact[]> {
-  if (stretches.every(({ components }) => components.every(({ type }) => type !== 'usage'))) return [];
-  const meters = new Map(
-    state.terms.features.flatMap(({ slug, meterId }) => (meterId === undefined ? [] : [[slug, meterId]])),
-  );
-  const read = await Promise.all(
-    accounts.map(async ({ customerId, throughRevision }) => {
-      const reader = createUsageReader(customerId, meters);
-      if (throughRevision < 0) return [];
-      for await (const fact of factsOf(credits, tenant, customerId, from(customerId))) {
-        if (fact.revision > throughRevision) break;
-        reader.read(fact.revision, fact);
-      }
-      return reader.facts();
-    }),
-  );
-  return read.flat();
+  const reader = createUsageReader(customerId, state.terms.features);
+  if (fromRevision > throughRevision) return [];
+  for await (const fact of factsOf(credits, tenant, customerId, fromRevision)) {
+    if (fact.revision > throughRevision) break;
+    reader.read(fact);
+  }
+  return reader.facts();
 }
 
-/** Whether usage is this subscription's: it counts its user then, and no other subscription that comes first does. */
-async function ownUsage(
+/** Whether usage is this subscription's, and no other's of the same users or their organisation. */
+export async function ownUsage(
   deps: InvoicesDeps,
   tenant: string,
-  { state, members }: Timeline,
-  { accounts }: Closing,
-): Promise<(fact: UsageFact) => boolean> {
-  const others = await deps.lookups.subscriptionsOfAll(
+  timeline: Timeline,
+  customerIds: readonly string[],
+): Promise<(used: Parameters<typeof ownerOf>[1]) => boolean> {
+  const { id: own, customerId } = timeline.state;
+  const customer = await deps.credits.catalog.customer(tenant, customerId);
+  const organization = customer?.attributes.customerOrganizationId;
+  const all = await deps.lookups.subscriptionsOfAll(
     tenant,
-    accounts.map(({ customerId }) => customerId),
+    organization === undefined ? customerIds : [...customerIds, organization],
   );
-  const own = others.findIndex(({ id }) => id === state.id);
-  const first = others.filter(
-    ({ id, customerId }, index) => id !== state.id && (customerId !== state.customerId || index < own),
+  const counters = await Promise.all(
+    all.map(async ({ id, createdPosition }) =>
+      usageCounter(
+        id === own ? timeline : timelineOf(await subscriptionFacts(deps, tenant, id)),
+        createdPosition,
+      ),
+    ),
   );
-  const taken = await Promise.all(
-    first.map(async ({ id, customerId }) => ({
-      customerId,
-      spans: usageSpans(timelineOf(await subscriptionFacts(deps, tenant, id))),
-    })),
-  );
-  return ({ customerId, at, meterId }) =>
-    members.some((one) => one.customerId === customerId && one.from <= at && at < one.to) &&
-    !taken.some((other) => other.customerId === customerId && spanOf(other.spans, meterId, at));
+  return (used) => ownerOf(counters, used)?.id === own;
 }
 
-const spanOf = (spans: readonly UsageSpan[], meterId: string, at: Instant): UsageSpan | undefined =>
-  spans.find(({ component, from, to }) => component.metric_id === meterId && from <= at && at < to);
-
-/** The usage of one period that one line charges. */
-interface UsageGroup {
-  readonly span: UsageSpan;
-  readonly period: { readonly start: Instant; readonly end: Instant };
-  readonly facts: UsageFact[];
-  /** Of the same period, charged before. */
-  readonly before: UsageFact[];
-}
-
-function placeUsage(
-  facts: readonly UsageFact[],
-  spans: readonly UsageSpan[],
-  belongs: (fact: UsageFact) => boolean,
-  closed: Closing | null,
-  closing: Closing,
-): { readonly groups: readonly UsageGroup[]; readonly openFrom: ReadonlyMap<string, number> } {
-  const groups = new Map<UsageSpan, Map<Instant, UsageGroup>>(spans.map((span) => [span, new Map()]));
-  const groupOf = (span: UsageSpan, period: UsageGroup['period']): UsageGroup => {
-    const known = groups.get(span)!;
-    let group = known.get(period.start);
-    if (!group) known.set(period.start, (group = { span, period, facts: [], before: [] }));
-    return group;
-  };
-  for (const span of spans)
-    for (const period of endedPeriods(span, closed?.bound ?? null, closing.bound)) groupOf(span, period);
-
-  const closedThrough = new Map(closed?.accounts.map((one) => [one.customerId, one.throughRevision]));
-  const openFrom = new Map<string, number>();
-  const periods = new Map<UsageSpan, UsageGroup['period']>();
-  for (const fact of facts) {
-    const { customerId, revision, at, meterId } = fact;
-    const span = spanOf(spans, meterId, at);
-    if (!span || !belongs(fact)) continue;
-    let period: UsageGroup['period'] | null | undefined = periods.get(span);
-    if (!period || at < period.start || at >= period.end) period = usagePeriod(span, at);
-    if (!period) continue;
-    periods.set(span, period);
-    if (period.end > closing.bound.at)
-      openFrom.set(customerId, Math.min(revision, openFrom.get(customerId) ?? revision));
-    else {
-      const bound = closed && {
-        at: closed.bound.at,
-        revision: closedThrough.get(customerId) ?? -1,
-      };
-      const isNew = isDueNow(period.end, revision, bound, { at: closing.bound.at, revision: Infinity });
-      groupOf(span, period)[isNew ? 'facts' : 'before'].push(fact);
+/**
+ * By customer, from where on all usage stands of the periods that end at `end` or later: the last closing before that left
+ * it open. So late usage costs a look at its own period, however long the account is.
+ */
+async function openBefore(
+  { credits }: InvoicesDeps,
+  tenant: string,
+  subscriptionId: string,
+  closed: PastClosing,
+  end: Instant,
+): Promise<ReadonlyMap<string, number> | undefined> {
+  const stream = streamName(subscriptionBilling.category, tenant, subscriptionId);
+  for (let page = 4, until = closed.number; until > 0; page *= 2) {
+    const from = Math.max(0, until - page);
+    let last: ChargesClosed | undefined;
+    for await (const event of credits.eventStore.readStream(stream, from)) {
+      const { data } = upcast(event, subscriptionBilling.eventTypes) as unknown as ClosingEvent;
+      if (event.revision >= until || readInstant(data.at) >= end) break;
+      last = data;
     }
+    if (last) return closingOf(last).openFrom;
+    until = from;
   }
-  const isEnding = ({ period }: UsageGroup): boolean => closed === null || period.end > closed.bound.at;
-  return {
-    groups: [...groups.values()]
-      .flatMap((byStart) => [...byStart.values()])
-      .filter((group) => group.facts.length > 0 || isEnding(group)),
-    openFrom,
-  };
+  return undefined;
 }
 
 type GrantLookup = ReturnType<typeof createGrantLookup>;
@@ -321,37 +278,6 @@ function sourcesOf(
   }));
 }
 
-/** The component for usage that comes on top: what was free or in lower tiers is used up by what was charged before. */
-function componentBeyond(component: PriceComponent, before: Amount): PriceComponent {
-  if (before <= 0n) return component;
-  const free = freeUnits(component);
-  const isFree = before < free ? before : free;
-  const paid = before - isFree;
-  const { tiers } = component;
-  return {
-    ...component,
-    ...(free === 0n ? {} : { free_units: formatAmount(free - isFree) }),
-    ...(tiers?.mode === 'graduated' && paid > 0n
-      ? { tiers: { ...tiers, tiers: tiersBeyond(tiers.tiers, paid) } }
-      : {}),
-  };
-}
-
-function tiersBeyond(
-  tiers: NonNullable<PriceComponent['tiers']>['tiers'],
-  paid: Amount,
-): NonNullable<PriceComponent['tiers']>['tiers'] {
-  let below = 0n;
-  return tiers.flatMap((tier, index) => {
-    const upTo = tier.upTo === null || index === tiers.length - 1 ? null : readAmount(tier.upTo);
-    const wasReached = paid > below;
-    below = upTo ?? below;
-    if (upTo !== null && upTo <= paid) return [];
-    const { flat_cents: _, ...rest } = tier;
-    return [{ ...(wasReached ? rest : tier), upTo: upTo === null ? null : formatAmount(upTo - paid) }];
-  });
-}
-
 /** What an invoice says of a grant, from the fact that issued it. */
 export function createGrantLookup({ credits }: InvoicesDeps, tenant: string) {
   const known = new Map<
@@ -378,14 +304,3 @@ export function createGrantLookup({ credits }: InvoicesDeps, tenant: string) {
 
 const issuedAt = (state: AccountState, grantId: string): number | undefined =>
   findGrant(state, grantId)?.issued ?? state.ended.get(grantId)?.issued;
-
-/** A closing as it stands in the log. */
-export const closingOf = (closed: {
-  readonly at: string;
-  readonly subscriptionRevision: number;
-  readonly accounts: readonly ClosedAccount[];
-}): Closing & { readonly openFrom: ReadonlyMap<string, number> } => ({
-  bound: { at: readInstant(closed.at), revision: closed.subscriptionRevision },
-  accounts: closed.accounts,
-  openFrom: new Map(closed.accounts.map(({ customerId, openFrom }) => [customerId, openFrom])),
-});

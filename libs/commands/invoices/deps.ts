@@ -26,11 +26,11 @@ export interface InvoicesDeps {
 export interface InvoiceLookups {
   /** Subscriptions with charges to close or invoices to finish: a page after the id `after`, in order of their ids. */
   subscriptionsToBill(tenant: string, after: string | null): Promise<readonly string[]>;
-  /** Every subscription of these customers, over or not, the oldest first. */
+  /** Every subscription of these customers, over or not. */
   subscriptionsOfAll(
     tenant: string,
     customerIds: readonly string[],
-  ): Promise<readonly { readonly id: string; readonly customerId: string }[]>;
+  ): Promise<readonly { readonly id: string; readonly createdPosition: bigint }[]>;
 }
 
 /** Begins the numbers of customers that have no prefix of their own. */

@@ -1,12 +1,17 @@
-import { describe, expect, it } from '@jest/globals';
-import { addSeat, changeSubscription, removeSeat } from '#libs/commands/subscriptions';
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { captureHold, consume, placeHold } from '#libs/commands';
+import { addSeat, changeSubscription, removeSeat, settleSubscription } from '#libs/commands/subscriptions';
 import { asked, tenant } from '../../../test/support/catalog-world.js';
+import { bodyOf } from '../../../test/support/credits-world.js';
 import { at, base, invoicingWorld, linesOf, SEATS, usageOf } from '../../../test/support/invoicing-world.js';
+import { faultsIn } from '../../../test/support/log-faults.js';
+import { createMeter, updateMeter } from '../catalog/meters.js';
 import { invoices } from './deps.js';
+import { invoiceSubscriptions } from './invoicing.js';
 import { upcomingInvoices } from './upcoming.js';
 
 const w = invoicingWorld();
-const { world, price, subscribe, use, credit, bill, issued } = w;
+const { world, open, price, subscribe, use, credit, bill, issued } = w;
 
 describe('the invoice of a period', () => {
   it('V25: usage 12,000, credit 10,000, one cent each: 12,000, -10,000, subtotal 2,000', async () => {
@@ -85,6 +90,55 @@ describe('the invoice of a period', () => {
     world.now = at('2026-02-01');
     await bill();
     expect((await issued()).map(linesOf)).toEqual([['usage 70']]);
+  });
+});
+
+describe('a meter with a rate', () => {
+  beforeEach(async () => {
+    await createMeter(world.ports, asked, { id: 'gpu', eventName: 'gpu', unit: 'credits', rate: '0.3' });
+    await price('gpu', [usageOf('100', { metric_id: 'gpu' })]);
+    await subscribe('gpu');
+  });
+  const reported = (eventValue: number | string) => use(eventValue, { eventName: 'gpu' });
+
+  it('has the value on the line, and of credits as much of it as they paid for', async () => {
+    await credit('credits', 3, { billingVisible: true });
+    await credit('credits', 1);
+    // 6.9 credits: 10 of the 23 by what is shown, 3.33.. by what is not
+    await reported(23);
+    world.now = at('2026-02-01');
+    await bill();
+    const [invoice] = await issued();
+    expect(invoice!.lines).toMatchObject([
+      { quantity: '19.666666666667', coveredQuantity: '3.333333333333', amount: '1967' },
+      { quantity: '10', amount: '-1000', unitAmount: '100' },
+    ]);
+    expect(invoice!.total).toBe('967');
+    expect(await faultsIn(world.eventStore)).toEqual([]);
+  });
+
+  it('counts all of a value that credits covered, rounded as it was', async () => {
+    await credit('credits', 1, { billingVisible: true });
+    for (let index = 0; index < 3; index++) await reported('1.11'); // 0.333 credits: 0.33
+    world.now = at('2026-02-01');
+    await bill();
+    expect((await issued()).map(linesOf)).toEqual([['usage 333', 'usage_credit -333']]);
+  });
+
+  it('counts what was asked for in units, and held, by the rate there was', async () => {
+    const { credits } = w.deps;
+    const asks = { customerId: 'c1', meterId: 'gpu', onShortage: 'overage' as const };
+    bodyOf(await consume(credits, asked, { ...asks, amount: '1.2' }, false));
+    await credit('credits', 3, { billingVisible: true });
+    bodyOf(await placeHold(credits, asked, { id: 'h', customerId: 'c1', meterId: 'gpu', value: '7' }, false));
+    const more = { amount: '2.4', allowMore: { onShortage: 'overage' as const } };
+    bodyOf(await captureHold(credits, asked, 'h', more));
+    await updateMeter(world.ports, asked, 'gpu', { rate: '5' });
+    world.now = at('2026-02-01');
+    await bill();
+    // 1.2 + 2.1 + 0.3 at 0.3
+    expect((await issued()).map(linesOf)).toEqual([['usage 1200', 'usage_credit -800']]);
+    expect(await faultsIn(world.eventStore)).toEqual([]);
   });
 });
 
@@ -188,6 +242,55 @@ describe('an organisation', () => {
     world.now = at('2026-02-01');
     await bill(undefined, ['s', 't']);
     expect((await issued()).map(linesOf).sort()).toEqual([['usage 0'], ['usage 9']]);
+  });
+});
+
+describe('usage that was charged', () => {
+  it('stays where it is when a subscription is made later to begin earlier', async () => {
+    await price('api', [usageOf('1')]);
+    await price('own', [usageOf('5')]);
+    await subscribe('api');
+    await addSeat(w.subs, asked, seat('ann'));
+    const { events } = await world.eventStore.readAll(null, 1e6);
+    const ann = events.find(({ type }) => type === 'SeatAdded')!.data['customerId'] as string;
+    world.now = at('2026-01-20');
+    await use(30, { customerId: ann });
+    world.now = at('2026-02-01');
+    await bill();
+    await subscribe('own', { id: 't', customerId: ann, startDate: '2026-01-15T00:00:00Z' });
+    await use(2, { customerId: ann, eventTimestamp: '2026-01-20T00:00:00Z' });
+    world.now = at('2026-03-01');
+    await bill(undefined, ['t', 's']);
+    // what was recorded after it was made is its own
+    expect((await issued()).map(linesOf)).toEqual([['usage 30'], ['usage 10'], ['usage 0']]);
+    expect(await faultsIn(world.eventStore)).toEqual([]);
+  });
+
+  it('is looked at again for what comes late, and nothing before its period', async () => {
+    await price('api', [usageOf('1', { free_units: '10' })]);
+    await subscribe('api');
+    for (const month of ['2026-02-01', '2026-03-01', '2026-04-01']) {
+      for (let index = 0; index < 20; index++) await use(1);
+      world.now = at(month);
+      await bill();
+    }
+    await use(7, { eventTimestamp: '2026-03-20T00:00:00Z' });
+    world.now = at('2026-05-01');
+    const read: number[] = [];
+    const watched = open();
+    const { eventStore } = watched.deps.credits;
+    const readStream: typeof eventStore.readStream = (stream, from) => {
+      if (stream.startsWith('creditAccount')) read.push(from ?? 0);
+      return eventStore.readStream(stream, from);
+    };
+    await settleSubscription(watched.subs, asked, 's');
+    await invoiceSubscriptions(
+      { ...watched.deps, credits: { ...watched.deps.credits, eventStore: { ...eventStore, readStream } } },
+      asked,
+      ['s'],
+    );
+    expect(linesOf((await issued())[3]!)).toEqual(['usage 7', 'usage 0']);
+    expect(Math.min(...read)).toBe(40);
   });
 });
 

@@ -1,20 +1,24 @@
 import {
   chargeLines,
+  closingOf,
+  momentAfter,
   taxOf,
+  timelineOf,
+  type AccountBound,
   type BillTo,
   type ChargesClosed,
   type InvoiceCommand,
   type TaxTerms,
+  type Timeline,
 } from '#libs/billing';
 import type { Customer, Document } from '#libs/catalog';
 import { upcast } from '#libs/event-types';
 import { formatInstant, readAmount, readInstant } from '#libs/kernel';
 import { derivedId } from '../ids.js';
 import { streamName, type CommandContext } from '../stream-kind.js';
-import { chargesBetween, closingOf, subscriptionFacts, type AccountBound } from './charges.js';
+import { chargesBetween, subscriptionFacts } from './charges.js';
 import { DUE_DAYS, invoices, NUMBER_PREFIX, subscriptionBilling, type InvoicesDeps } from './deps.js';
 import { finishInvoices, isFinished } from './finishing.js';
-import { momentAfter, timelineOf, type Timeline } from './timeline.js';
 
 /** Subscriptions invoiced at once. */
 const AT_ONCE = 50;
@@ -203,12 +207,13 @@ async function closingBefore(
 }
 
 export const billToOf = ({ attributes }: Document<Customer>): BillTo => {
-  const { name, businessName, taxId, email } = attributes;
+  const { name, businessName, taxId, email, timezone } = attributes;
   return {
     name,
     ...(businessName === undefined ? {} : { businessName }),
     ...(taxId === undefined ? {} : { taxId }),
     ...(email === undefined ? {} : { email }),
+    ...(timezone === undefined || timezone === 'UTC' ? {} : { timezone }),
   };
 };
 

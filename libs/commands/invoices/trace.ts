@@ -1,10 +1,7 @@
-import type { ChargeLine, InvoiceFinalized } from '#libs/billing';
+import { timelineOf, type ChargeLine, type InvoiceFinalized, type UsageFact } from '#libs/billing';
 import { formatAmount, formatInstant, Problem, readInstant } from '#libs/kernel';
-import { factsOf } from '../credits/account-facts.js';
-import { subscriptionFacts } from './charges.js';
+import { ownUsage, readUsage, subscriptionFacts } from './charges.js';
 import { invoices, type InvoicesDeps } from './deps.js';
-import { timelineOf } from './timeline.js';
-import { createUsageReader, type UsageFact } from './usage-facts.js';
 
 /** One usage behind a line, and what covered it. */
 export interface TracedUsage {
@@ -59,25 +56,14 @@ async function usageOf(
 ): Promise<readonly UsageFact[]> {
   if (metricId === undefined || period === undefined || subscriptionId === undefined) return [];
   const timeline = timelineOf(await subscriptionFacts(deps, tenant, subscriptionId));
-  const meters = new Map(
-    timeline.state.terms.features.flatMap(({ slug, meterId }) =>
-      meterId === undefined ? [] : [[slug, meterId]],
-    ),
-  );
+  const customerIds = [...new Set(timeline.members.map(({ customerId }) => customerId))];
+  const belongs = await ownUsage(deps, tenant, timeline, customerIds);
   const [start, end] = [readInstant(period.start), readInstant(period.end)];
   const found: UsageFact[] = [];
-  for (const { customerId, fromRevision, throughRevision } of sources) {
-    const reader = createUsageReader(customerId, meters);
-    for await (const fact of factsOf(deps.credits, tenant, customerId, fromRevision)) {
-      if (fact.revision > throughRevision) break;
-      reader.read(fact.revision, fact);
-    }
-    const members = timeline.members.filter((one) => one.customerId === customerId);
+  for (const source of sources) {
+    const facts = await readUsage(deps, tenant, timeline, source, source.fromRevision);
     found.push(
-      ...reader
-        .facts()
-        .filter(({ meterId, at }) => meterId === metricId && start <= at && at < end)
-        .filter(({ at }) => members.some((one) => one.from <= at && at < one.to)),
+      ...facts.filter(({ meterId, at }) => meterId === metricId && start <= at && at < end).filter(belongs),
     );
   }
   return found;

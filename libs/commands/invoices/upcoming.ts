@@ -1,9 +1,11 @@
 import {
   chargeLines,
+  closingOf,
   completeInvoice,
   drawCredits,
   payables,
   taxOf,
+  timelineOf,
   type BillTo,
   type InvoiceContent,
   type MonetaryCredit,
@@ -14,11 +16,10 @@ import { formatInstant, Problem } from '#libs/kernel';
 import { dueFacts, evolve, nextDue } from '#libs/subscriptions';
 import { settledAccount } from '../credits/account-facts.js';
 import { derivedId } from '../ids.js';
-import { chargesBetween, closingOf, createGrantLookup, subscriptionFacts } from './charges.js';
+import { chargesBetween, createGrantLookup, subscriptionFacts } from './charges.js';
 import { subscriptionBilling, type InvoicesDeps } from './deps.js';
 import { contextOf } from './finishing.js';
 import { accountHeads, billToOf, taxTermsOf } from './invoicing.js';
-import { timelineOf } from './timeline.js';
 
 /** An invoice as it would be if the current period ended now: made from the log, written nowhere. */
 export interface UpcomingInvoice extends InvoiceContent {

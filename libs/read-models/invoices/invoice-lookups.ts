@@ -35,12 +35,14 @@ export function createInvoiceLookups(
           [tenant, after ?? ''],
         )
       ).map(({ id }) => id),
-    subscriptionsOfAll: (tenant: string, customerIds: readonly string[]) =>
-      rowsOf<{ id: string; customerId: string }>(
-        `select id, customer_id as "customerId" from ${LIVE}.subscription_billing
-         where tenant = $1 and customer_id = any($2::text[]) order by created_position`,
-        [tenant, customerIds],
-      ),
+    subscriptionsOfAll: async (tenant: string, customerIds: readonly string[]) =>
+      (
+        await rowsOf<{ id: string; created: string }>(
+          `select id, created_position::text as created from ${LIVE}.subscription_billing
+           where tenant = $1 and customer_id = any($2::text[])`,
+          [tenant, customerIds],
+        )
+      ).map(({ id, created }) => ({ id, createdPosition: BigInt(created) })),
   };
 }
 

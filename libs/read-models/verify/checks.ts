@@ -1,34 +1,10 @@
-import {
-  createChainVerifier,
-  type ChainVerifier,
-  type EventStore,
-  type Position,
-  type RecordedEvent,
-} from '#libs/event-store';
+import { createChainVerifier, type ChainVerifier, type EventStore } from '#libs/event-store';
 import { eventTypesOf, payloadFaults, UnknownEvent, upcast } from '#libs/event-types';
 import { categoryOf, projectedEvent } from '../projection.js';
-import { invoiceCheck } from './invoice-check.js';
 import { checkEvent, unbalanced, uncheckedAccount, type CheckedAccount } from './account-check.js';
-
-/** One thing that the log itself is checked for, event by event. */
-export interface LogCheck {
-  readonly name: string;
-  /** What is counted. */
-  readonly of: 'events' | 'accounts';
-  checked(): number;
-  /** What is wrong with the next event of the log. */
-  check(event: RecordedEvent): readonly string[];
-  /** What shows at the end only. @param head where the store says that the log ends */
-  end?(last: Position, head: Position): Iterable<Fault>;
-}
-
-/** Something wrong in the log itself. */
-export interface Fault {
-  readonly stream: string;
-  readonly revision: number;
-  readonly position: Position;
-  readonly reason: string;
-}
+import { invoiceCheck } from './invoice-check.js';
+import type { LogCheck } from './log-check.js';
+import { usageCheck } from './usage-check.js';
 
 /** Accounts by tenant and customer. */
 export type Accounts = ReadonlyMap<string, CheckedAccount>;
@@ -38,7 +14,7 @@ const CREDIT_ACCOUNT = 'creditAccount';
 const ACCOUNT_TYPES = eventTypesOf(CREDIT_ACCOUNT);
 
 /** Everything the log is checked for, with what the checks keep: one hash per stream, what is open of each account. */
-export function createChecks({ dense }: Pick<EventStore, 'dense'>): {
+export function createChecks(eventStore: Pick<EventStore, 'dense' | 'readStream'>): {
   readonly checks: readonly LogCheck[];
   readonly chain: ChainVerifier;
   readonly accounts: Accounts;
@@ -47,7 +23,14 @@ export function createChecks({ dense }: Pick<EventStore, 'dense'>): {
   const accounts = new Map<string, CheckedAccount>();
   return {
     // the positions before the chains: they look at where each stream stood
-    checks: [positions(dense, chain), hashChains(chain), payloads(), balances(accounts), invoiceCheck()],
+    checks: [
+      positions(eventStore.dense, chain),
+      hashChains(chain),
+      payloads(),
+      balances(accounts),
+      invoiceCheck(),
+      usageCheck(eventStore, chain),
+    ],
     chain,
     accounts,
   };

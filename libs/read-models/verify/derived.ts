@@ -5,7 +5,7 @@ import { prepareSlice, projectEvents, ProjectionFailed, type SliceEvent } from '
 import type { Projection } from '../projection.js';
 import { createTables, digestsOf, digestText } from '../rebuild/shadow.js';
 import { createSink, run } from '../sink.js';
-import { LIVE, type Table } from '../table.js';
+import { LIVE, type ColumnOf, type Table } from '../table.js';
 
 /** Temporary tables: they vanish with the connection, and nobody else sees them. */
 export const DERIVED = 'pg_temp';
@@ -13,7 +13,7 @@ export const DERIVED = 'pg_temp';
 /** A row that is not what the log says. */
 export interface Difference {
   readonly readModel: string;
-  /** Of the row; of the account's last event where that is compared; null where there is none. */
+  /** Of the row; of the account's last event where that is compared; null where the row names none. */
   readonly position: Position | null;
   readonly tenant: string;
   readonly customerId: string;
@@ -105,22 +105,26 @@ type Texts = Readonly<Record<string, string | null>>;
 
 interface Differing {
   readonly count: string;
-  readonly position: string;
+  readonly position: string | null;
   readonly expected: Texts | null;
   readonly found: Texts | null;
 }
 
 /** Rows by their keys, all columns as text. */
-function differing({ name, key }: Table): string {
+function differing({ name, key, columns }: Table): string {
+  const position = columns.some((column) => column.name === 'position')
+    ? 'coalesce(d.position, l.position)'
+    : 'null::bigint';
+  const [{ name: first }] = key as [ColumnOf];
   const texts = (row: string) =>
     `(select json_object_agg(c.key, c.value) from json_each_text(to_json(${row})) as c) `;
-  return `select count(*) over ()::text as count, coalesce(d.position, l.position)::text as position,
-      case when d.position is not null then ${texts('d')} end as expected,
-      case when l.position is not null then ${texts('l')} end as found
+  return `select count(*) over ()::text as count, ${position}::text as position,
+      case when d."${first}" is not null then ${texts('d')} end as expected,
+      case when l."${first}" is not null then ${texts('l')} end as found
     from ${LIVE}.${name} l full join ${DERIVED}.${name} d
       on ${key.map((column) => `l."${column.name}" = d."${column.name}"`).join(' and ')}
     where l::text is distinct from d::text
-    order by coalesce(d.position, l.position) limit $1`;
+    order by ${position} limit $1`;
 }
 
 function differenceOf(
@@ -134,7 +138,7 @@ function differenceOf(
   const values = (of: Texts | null) => of && members.map((name) => of[name] ?? 'null').join(', ');
   return {
     readModel,
-    position: BigInt(position),
+    position: position === null ? null : BigInt(position),
     tenant: row['tenant'] ?? '',
     customerId: row['customer_id'] ?? (readModel === 'customers' ? row['id']! : ''),
     key: names.map((name) => row[name]).join('/'),

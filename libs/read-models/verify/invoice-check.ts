@@ -9,21 +9,11 @@ import {
 import { formatAmount, readAmount } from '#libs/kernel';
 import { streamParts } from '../projection.js';
 
-/** Usage that a line charges: facts of one account for a metric and a period, between two revisions. */
-interface Charged {
-  readonly start: string;
-  readonly end: string;
-  readonly from: number;
-  readonly through: number;
-  readonly invoiceId: string;
-}
-
-/** Invoices are the sum of their lines, no usage is on two of them, and their numbers are those of their series, without a gap. */
+/** Invoices are the sum of their lines, and their numbers are those of their series, without a gap. */
 export function invoiceCheck() {
   let checked = 0;
   const series = new Map<string, number>();
   const numbers = new Map<string, string>();
-  const charged = new Map<string, Charged[]>();
 
   function taken(tenant: string, prefix: string, { first, ids }: NumbersTaken): string[] {
     const key = `${tenant}\n${prefix}`;
@@ -51,24 +41,6 @@ export function invoiceCheck() {
     return reasons;
   }
 
-  function once(tenant: string, { invoiceId, lines }: InvoiceFinalized): string[] {
-    return lines.flatMap((line) => {
-      if (line.type !== 'usage' || !line.period) return [];
-      const { start, end } = line.period;
-      return (line.sources ?? []).flatMap(({ customerId, fromRevision: from, throughRevision: through }) => {
-        const key = `${tenant}\n${customerId}\n${line.metricId ?? ''}`;
-        const before = charged.get(key) ?? [];
-        const twice = before.find(
-          (other) => other.start < end && start < other.end && other.from <= through && from <= other.through,
-        );
-        charged.set(key, [...before, { start, end, from, through, invoiceId }]);
-        return twice
-          ? [`line ${line.lineId} charges usage of ${customerId} that ${twice.invoiceId} charges`]
-          : [];
-      });
-    });
-  }
-
   return {
     name: 'invoices',
     of: 'events' as const,
@@ -88,7 +60,7 @@ export function invoiceCheck() {
       }
       if (type !== 'InvoiceFinalized') return [];
       const final = data as unknown as InvoiceFinalized;
-      return [...added(final), ...numbered(tenant, final.invoiceId, final.number), ...once(tenant, final)];
+      return [...added(final), ...numbered(tenant, final.invoiceId, final.number)];
     },
   };
 }

@@ -6,12 +6,13 @@ import { createProgress, type Progress } from '../progress.js';
 import { PROJECTIONS } from '../projections.js';
 import { databaseError, run } from '../sink.js';
 import { LIVE } from '../table.js';
-import { createChecks, type Fault } from './checks.js';
+import { createChecks } from './checks.js';
 import { compareAccounts, readsBeside } from './compare.js';
 import { compareRows, deriveReadModels, type Difference } from './derived.js';
+import type { Fault, LogCheck } from './log-check.js';
 
 export type { Difference } from './derived.js';
-export type { Fault } from './checks.js';
+export type { Fault } from './log-check.js';
 
 export interface VerifyOptions {
   readonly eventStore: EventStore;
@@ -27,11 +28,11 @@ export interface VerifyOptions {
 
 /** One thing that was checked. */
 export interface CheckResult {
-  /** `positions`, `hash chains`, `balances`, `invoices`, or `read model` and its name. */
+  /** `positions`, `hash chains`, `payloads`, `balances`, `invoices`, `usage`, or `read model` and its name. */
   readonly name: string;
   readonly checked: number;
   /** What was counted. */
-  readonly of: 'events' | 'accounts' | 'rows';
+  readonly of: LogCheck['of'] | 'rows';
   readonly faults: number;
   /** The first fault by position; no position where it is about a read model as a whole. */
   readonly first: { readonly position: Position | null; readonly reason: string } | null;
@@ -173,7 +174,7 @@ async function verify(
   if (!standings) await takeSnapshot();
   await compareBefore(null);
   for (const { name: check, end } of checks)
-    for (const fault of end?.(last, head) ?? []) faults.add(check, { check, ...fault });
+    for await (const fault of end?.(last, head) ?? []) faults.add(check, { check, ...fault });
 
   await run(client, SCANNING);
   const readModels: CheckResult[] = [];

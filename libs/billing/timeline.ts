@@ -5,9 +5,9 @@ import {
   type Subscription,
   type SubscriptionEvent,
 } from '#libs/subscriptions';
-import type { BillingCycle } from '#libs/billing';
 import type { PriceComponent } from '#libs/catalog';
 import { canonicalJson, readInstant, type Instant } from '#libs/kernel';
+import type { BillingCycle } from './periods.js';
 
 /** A stretch of time `[from, to)` in which a subscription is charged by the same components, terms and quantity. */
 export interface Stretch {

@@ -1,11 +1,13 @@
 import { parseAmount, readAmount, readInstant, type Amount, type Instant } from '#libs/kernel';
 import type { CreditEvent } from '#libs/credits';
 import type { Meter } from '#libs/catalog';
+import { ONE } from './rating.js';
 
 /** One usage of a meter, as an account's facts up to some revision have it. Nothing taken back is in it any more. */
 export interface UsageFact {
   readonly customerId: string;
   readonly revision: number;
+  readonly position: bigint;
   readonly at: Instant;
   readonly meterId: string;
   /** Id of the usage event, or of the consumption or hold where there is none. */
@@ -18,6 +20,17 @@ export interface UsageFact {
   readonly owed: Amount;
   /** What was reported, where the meter only measures. */
   readonly measured: string | null;
+}
+
+export interface CountedFeature {
+  readonly slug: string;
+  readonly meterId?: string | undefined;
+}
+
+/** Where a fact stands. */
+interface Recorded {
+  readonly revision: number;
+  readonly position: bigint;
 }
 
 interface Drawn {
@@ -33,15 +46,16 @@ interface Drawn {
 
 /**
  * Reads usage off an account's facts. What was taken back later is not usage; what was refused never was. Where a rate made
- * units of the metric, units become metric again by the same proportion, grants rounded down.
- * @param meterOfFeature the meter that counts a feature, for usage that names only that
+ * units of what is counted, units become that again by the same proportion, what grants gave rounded down.
+ * @param features say which meter counts usage that names only its feature
  */
-export function createUsageReader(customerId: string, meterOfFeature: ReadonlyMap<string, string>) {
+export function createUsageReader(customerId: string, features: readonly CountedFeature[]) {
+  const meterOfFeature = new Map(features.map(({ slug, meterId }) => [slug, meterId]));
   const drawn = new Map<string, Drawn>();
-  const measured: UsageFact[] = [];
+  const measured = new Map<string, UsageFact>();
 
   function add(
-    revision: number,
+    { revision, position }: Recorded,
     at: string,
     id: string,
     data: {
@@ -62,6 +76,7 @@ export function createUsageReader(customerId: string, meterOfFeature: ReadonlyMa
       fact: {
         customerId,
         revision,
+        position,
         at: readInstant(at),
         meterId,
         id: usage?.eventId ?? id,
@@ -74,16 +89,18 @@ export function createUsageReader(customerId: string, meterOfFeature: ReadonlyMa
   }
 
   return {
-    read(revision: number, { type, data }: CreditEvent): void {
+    read(event: CreditEvent & Recorded): void {
+      const { type, data } = event;
       switch (type) {
         case 'CreditsConsumed': {
           const partial = data.onShortage === 'partial';
           const units = readAmount(partial ? data.consumed : data.requested);
           const all = readAmount(data.requested);
-          const reported = data.rating === undefined ? all : readAmount(data.rating.quantity);
+          const reported =
+            data.rating === undefined ? counted(all, data.rate) : readAmount(data.rating.quantity);
           const quantity = partial && all > 0n ? (reported * units) / all : reported;
           add(
-            revision,
+            event,
             data.effectiveAt,
             data.consumptionId,
             data,
@@ -94,8 +111,8 @@ export function createUsageReader(customerId: string, meterOfFeature: ReadonlyMa
         }
         case 'HoldCaptured': {
           const units = readAmount(data.captured);
-          const amounts = { quantity: units, units, owed: 0n };
-          add(revision, data.effectiveAt, data.holdId, data, amounts, data.allocations);
+          const amounts = { quantity: counted(units, data.rate), units, owed: 0n };
+          add(event, data.effectiveAt, data.holdId, data, amounts, data.allocations);
           return;
         }
         case 'UsageRecorded': {
@@ -103,10 +120,13 @@ export function createUsageReader(customerId: string, meterOfFeature: ReadonlyMa
           const at = readInstant(data.effectiveAt);
           const reported = JSON.stringify({ value, text, properties });
           const none = { quantity: 0n, draws: [], owed: 0n };
-          measured.push({ customerId, revision, at, meterId, id, ...none, measured: reported });
+          const { revision, position } = event;
+          measured.set(id, { customerId, revision, position, at, meterId, id, ...none, measured: reported });
           return;
         }
         case 'ConsumptionReversed': {
+          // a value below zero is no usage but what it takes back
+          if (data.usageEventId !== undefined) measured.delete(data.usageEventId);
           const of = drawn.get(data.consumptionId);
           if (!of) return;
           of.left -= readAmount(data.amount);
@@ -127,11 +147,18 @@ export function createUsageReader(customerId: string, meterOfFeature: ReadonlyMa
         default:
       }
     },
-    /** In the order of the log. */
-    facts: (): readonly UsageFact[] =>
-      [...[...drawn.values()].map(inMetric), ...measured].sort((a, b) => a.revision - b.revision),
+    /** In the order of the log, from an inclusive revision on. */
+    facts: (from = 0): readonly UsageFact[] =>
+      [
+        ...[...drawn.values()].filter(({ fact }) => fact.revision >= from).map(inMetric),
+        ...[...measured.values()].filter(({ revision }) => revision >= from),
+      ].sort((a, b) => a.revision - b.revision),
   };
 }
+
+/** What a meter counts for units of it, cut off at the smallest decimal. */
+const counted = (units: Amount, rate: string | undefined): Amount =>
+  rate === undefined ? units : (units * ONE) / readAmount(rate);
 
 function inMetric({ fact, quantity, units, left, owed, draws }: Drawn): UsageFact {
   const metric = (part: Amount): Amount => (units === 0n ? 0n : (part * quantity) / units);

@@ -1,17 +1,9 @@
-import {
-  chargedSeats,
-  dueCharges,
-  ONE,
-  type BillingCycle,
-  type Charge,
-  type DueCharge,
-  type FixedCharge,
-  type Period,
-  type SeatCharge,
-} from '#libs/billing';
 import { nextPeriodEnd } from '#libs/calendar';
 import type { PriceComponent } from '#libs/catalog';
 import { canonicalJson, type Amount, type Instant, type Json } from '#libs/kernel';
+import type { Charge, FixedCharge, SeatCharge } from './charges.js';
+import { dueCharges, type BillingCycle, type DueCharge, type Period } from './periods.js';
+import { chargedSeats, ONE } from './rating.js';
 import type { Stretch, TermsChange, Timeline } from './timeline.js';
 
 /** Up to where charges are closed: what is due by then and stands at that revision or before. */
