@@ -19,6 +19,8 @@ import { CustomerCreditsController } from './credits/customer-credits.controller
 import { EnrollmentController } from './subscriptions/enrollment.controller.js';
 import { EntitlementsController } from './entitlements/entitlements.controller.js';
 import { InvoicesController } from './invoices/invoices.controller.js';
+import { MerchantController } from './payments/merchant.controller.js';
+import { WebhooksController } from './payments/webhooks.controller.js';
 import { KeysController } from './keys/keys.controller.js';
 import { ReadGate } from './read-gate.js';
 import { RuntimeRef } from './runtime-ref.js';
@@ -53,6 +55,8 @@ export class ApiModule {
         EnrollmentController,
         EntitlementsController,
         InvoicesController,
+        MerchantController,
+        WebhooksController,
         TriggersController,
         AuditController,
         KeysController,

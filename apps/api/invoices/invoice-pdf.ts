@@ -1,6 +1,6 @@
 import PdfDocument from 'pdfkit';
 import type { InvoiceAnswer, InvoiceLine } from '#libs/billing';
-import { CURRENCIES } from '#libs/catalog';
+import { CURRENCIES, type BillingIdentity } from '#libs/catalog';
 
 const MARGIN = 50;
 const WIDTH = 595 - 2 * MARGIN;
@@ -16,7 +16,7 @@ const COLUMNS = [
 
 /** An invoice as a page to send to the customer: the same bytes for the same invoice. */
 export async function invoicePdf(invoice: InvoiceAnswer): Promise<Buffer> {
-  const { number, issuedAt, dueAt, billTo, currency } = invoice;
+  const { number, issuedAt, dueAt, billTo, billFrom, currency } = invoice;
   const document = new PdfDocument({
     size: 'A4',
     margin: MARGIN,
@@ -51,13 +51,15 @@ export async function invoicePdf(invoice: InvoiceAnswer): Promise<Buffer> {
       .text(name, MARGIN + 300, y, { width: 50 });
     document.fillColor('black').text(value, MARGIN + 350, y, { width: WIDTH - 350, align: 'right' });
   });
-  bold()
-    .fontSize(9)
-    .text('Bill to', MARGIN, MARGIN + 50);
-  plain();
+  const party = (title: string, y: number, texts: readonly (string | undefined)[]) => {
+    bold().fontSize(9).text(title, MARGIN, y);
+    plain();
+    for (const text of texts)
+      if (text !== undefined && text !== '') document.text(printable(text), { width: 260 });
+  };
   const { name, businessName, taxId, email } = billTo;
-  for (const text of [businessName, name, email, taxId === undefined ? undefined : `Tax id ${taxId}`])
-    if (text !== undefined) document.text(printable(text), { width: 260 });
+  if (billFrom) party('From', MARGIN + 40, senderLines(billFrom));
+  party('Bill to', billFrom ? document.y + 12 : MARGIN + 50, [businessName, name, email, taxIdLine(taxId)]);
 
   let y = Math.max(document.y, MARGIN + 5 * 14) + 30;
   const header = () => {
@@ -128,6 +130,17 @@ export async function invoicePdf(invoice: InvoiceAnswer): Promise<Buffer> {
   }
   document.end();
   return done;
+}
+
+const taxIdLine = (taxId: string | undefined): string | undefined =>
+  taxId === undefined ? undefined : `Tax id ${taxId}`;
+
+function senderLines(from: BillingIdentity): readonly (string | undefined)[] {
+  const { name, addressLine1, addressLine2, postalCode, city, state, country, taxId, email } = from;
+  const words = (...parts: readonly (string | undefined)[]) => parts.filter((part) => part !== undefined);
+  const place = [words(postalCode, city).join(' '), ...words(state, country)];
+  const cityLine = place.filter((part) => part !== '').join(', ');
+  return [name, addressLine1, addressLine2, cityLine, email, taxIdLine(taxId)];
 }
 
 function rule(document: PDFKit.PDFDocument, y: number): void {

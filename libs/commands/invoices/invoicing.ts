@@ -1,19 +1,12 @@
-import {
-  chargeLines,
-  taxOf,
-  type BillTo,
-  type ChargesClosed,
-  type InvoiceCommand,
-  type TaxTerms,
-} from '#libs/billing';
-import type { Customer, Document } from '#libs/catalog';
+import { chargeLines, type ChargesClosed, type InvoiceCommand } from '#libs/billing';
 import { upcast } from '#libs/event-types';
-import { formatInstant, readAmount, readInstant } from '#libs/kernel';
+import { formatInstant, readInstant } from '#libs/kernel';
 import { derivedId } from '../ids.js';
 import { streamName, type CommandContext } from '../stream-kind.js';
 import { chargesBetween, closingOf, subscriptionFacts, type AccountBound } from './charges.js';
-import { DUE_DAYS, invoices, NUMBER_PREFIX, subscriptionBilling, type InvoicesDeps } from './deps.js';
+import { invoices, subscriptionBilling, type InvoicesDeps } from './deps.js';
 import { finishInvoices, isFinished } from './finishing.js';
+import { invoiceTerms } from './invoice-terms.js';
 import { momentAfter, timelineOf, type Timeline } from './timeline.js';
 
 /** Subscriptions invoiced at once. */
@@ -162,6 +155,7 @@ async function sealInvoices(
     accounts,
   });
   const customer = (await deps.credits.catalog.customer(tenant, timeline.state.customerId))!;
+  const { taxation, ...terms } = invoiceTerms(customer, await deps.credits.catalog.merchant(tenant));
   const from = before === null ? timeline.state.startedAt : readInstant(before.at);
   for (const { invoiceId, currency } of closing.invoices)
     await deps.credits.writer.execute(invoices, invoiceId, {
@@ -173,15 +167,13 @@ async function sealInvoices(
         invoiceId,
         customerId: customer.id,
         subscriptionId,
-        billTo: billToOf(customer),
+        ...terms,
         ...(from < bound.at ? { period: { start: formatInstant(from), end: formatInstant(bound.at) } } : {}),
         charges: {
           currency,
           lines: chargeLines(byCurrency.get(currency) ?? []),
-          taxation: taxOf(taxTermsOf(customer)),
+          taxation,
         },
-        numberPrefix: customer.attributes.invoicePrefix ?? NUMBER_PREFIX,
-        dueDays: DUE_DAYS,
         now,
       }),
     });
@@ -201,23 +193,3 @@ async function closingBefore(
     return upcast(event, subscriptionBilling.eventTypes).data as unknown as ChargesClosed;
   throw new Error(`closing ${number - 1} of ${subscriptionId} is missing`);
 }
-
-export const billToOf = ({ attributes }: Document<Customer>): BillTo => {
-  const { name, businessName, taxId, email } = attributes;
-  return {
-    name,
-    ...(businessName === undefined ? {} : { businessName }),
-    ...(taxId === undefined ? {} : { taxId }),
-    ...(email === undefined ? {} : { email }),
-  };
-};
-
-export const taxTermsOf = ({ attributes }: Document<Customer>): TaxTerms => {
-  const { taxId, businessName, taxExempt, taxExemptReason, taxRate } = attributes;
-  return {
-    taxId,
-    businessName,
-    ...(taxExempt === true ? { exempt: { reason: taxExemptReason } } : {}),
-    ...(taxRate === undefined ? {} : { manual: { rate: readAmount(taxRate) } }),
-  };
-};

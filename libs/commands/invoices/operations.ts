@@ -11,6 +11,7 @@ import { unacceptable } from '../credits/amounts.js';
 import type { Answered } from '../credits/answered.js';
 import { derivedId } from '../ids.js';
 import type { CommandContext } from '../stream-kind.js';
+import { collectInvoice } from './collecting.js';
 import { invoices, type InvoicesDeps } from './deps.js';
 import { driveInvoice } from './driving.js';
 import { finishInvoices, numberAll } from './finishing.js';
@@ -43,6 +44,7 @@ export async function operateInvoice(
   const { state } = await writer.read(invoices, tenant, invoiceId);
   if (!state.sealed) throw new Problem('not_found', `There is no invoice ${JSON.stringify(invoiceId)}.`);
   const own = { ...context, idempotencyKey: undefined };
+  await collectInvoice(deps, own, invoiceId);
   if (action === 'finalize') await finishInvoices(deps, own, [invoiceId]);
   const idOf = (prefix: string): string =>
     idempotencyKey === undefined

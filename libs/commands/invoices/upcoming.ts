@@ -3,7 +3,6 @@ import {
   completeInvoice,
   drawCredits,
   payables,
-  taxOf,
   type BillTo,
   type InvoiceContent,
   type MonetaryCredit,
@@ -17,7 +16,8 @@ import { derivedId } from '../ids.js';
 import { chargesBetween, closingOf, createGrantLookup, subscriptionFacts } from './charges.js';
 import { subscriptionBilling, type InvoicesDeps } from './deps.js';
 import { contextOf } from './finishing.js';
-import { accountHeads, billToOf, taxTermsOf } from './invoicing.js';
+import { invoiceTerms } from './invoice-terms.js';
+import { accountHeads } from './invoicing.js';
 import { timelineOf } from './timeline.js';
 
 /** An invoice as it would be if the current period ended now: made from the log, written nowhere. */
@@ -59,7 +59,7 @@ export async function upcomingInvoices(
     accounts: await accountHeads(deps, tenant, timeline),
   });
   const customer = (await credits.catalog.customer(tenant, timeline.state.customerId))!;
-  const taxation = taxOf(taxTermsOf(customer));
+  const { taxation, billTo } = invoiceTerms(customer, await credits.catalog.merchant(tenant));
   const number = String((closed?.number ?? 0) + 1);
   return Promise.all(
     [...byCurrency].map(async ([currency, charges]): Promise<UpcomingInvoice> => {
@@ -70,7 +70,7 @@ export async function upcomingInvoices(
         invoiceId: derivedId('inv', tenant, subscriptionId, number, currency),
         customerId: customer.id,
         subscriptionId,
-        billTo: billToOf(customer),
+        billTo,
         closesAt: formatInstant(at),
         ...completeInvoice({ currency, lines, taxation }, drawCredits(open, available)),
       };
