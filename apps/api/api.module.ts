@@ -20,6 +20,7 @@ import { EnrollmentController } from './subscriptions/enrollment.controller.js';
 import { EntitlementsController } from './entitlements/entitlements.controller.js';
 import { InvoicesController } from './invoices/invoices.controller.js';
 import { MerchantController } from './payments/merchant.controller.js';
+import { PaymentMethodsController } from './payments/payment-methods.controller.js';
 import { WebhooksController } from './payments/webhooks.controller.js';
 import { KeysController } from './keys/keys.controller.js';
 import { ReadGate } from './read-gate.js';
@@ -56,6 +57,7 @@ export class ApiModule {
         EntitlementsController,
         InvoicesController,
         MerchantController,
+        PaymentMethodsController,
         WebhooksController,
         TriggersController,
         AuditController,

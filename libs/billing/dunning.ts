@@ -46,6 +46,13 @@ export function dueFacts(
   return facts;
 }
 
+/** The invoice as those facts leave it. */
+export const settledInvoice = (
+  state: InvoiceState,
+  now: Instant,
+  methods: readonly RequestedMethod[] = [],
+): InvoiceState => dueFacts(state, now, methods).reduce(evolveInvoice, state);
+
 function factOf(state: InvoiceState, step: DunningStep, method: RequestedMethod | undefined): InvoiceEvent {
   const at = formatInstant(step.at);
   switch (step.do) {

@@ -6,6 +6,8 @@ import type {
   InvoiceFinalized,
   InvoiceSealed,
   Overpaid,
+  PaymentFailed,
+  PaymentRecorded,
   PaymentRequested,
 } from './invoice-events.js';
 
@@ -26,7 +28,9 @@ export interface InvoiceState {
   readonly credited: Amount;
   /** What became credit of the customer. */
   readonly overpaid: Amount;
-  readonly payments: ReadonlySet<string>;
+  /** By their ids, in the order in which they came. */
+  readonly payments: ReadonlyMap<string, PaymentRecorded>;
+  readonly failures: readonly PaymentFailed[];
   readonly creditNotes: ReadonlyMap<string, CreditNote>;
   /** What was asked for, in order. */
   readonly attempts: readonly Attempt[];
@@ -66,7 +70,8 @@ export const initialInvoice: InvoiceState = {
   paid: 0n,
   credited: 0n,
   overpaid: 0n,
-  payments: new Set(),
+  payments: new Map(),
+  failures: [],
   creditNotes: new Map(),
   attempts: [],
   tried: [],
@@ -99,7 +104,7 @@ export function evolveInvoice(before: InvoiceState, event: InvoiceEvent): Invoic
       return withWork({ ...state, status: 'issued', final: event.data }, [], event.data.overpaid);
     case 'PaymentRecorded': {
       const { paymentId, amount, overpaid } = event.data;
-      const payments = new Set(state.payments).add(paymentId);
+      const payments = new Map(state.payments).set(paymentId, event.data);
       return withWork({ ...state, payments, paid: state.paid + readAmount(amount) }, [], overpaid);
     }
     case 'PaymentRequested':
@@ -107,7 +112,7 @@ export function evolveInvoice(before: InvoiceState, event: InvoiceEvent): Invoic
     case 'PaymentFailed': {
       const { methodReference: reference } = event.data;
       const tried = reference === undefined ? state.tried : [...state.tried, reference];
-      return { ...state, tried, attempts: ended(state, 'failed') };
+      return { ...state, tried, failures: [...state.failures, event.data], attempts: ended(state, 'failed') };
     }
     case 'InvoicePaid':
       return { ...state, status: 'paid', attempts: ended(state, 'paid') };

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Client } from '../support/client.js';
+import { until } from '../support/wait.js';
 import {
   deliver,
   DODO_SECRET,
@@ -9,7 +10,17 @@ import {
   type Told,
   type Webhook,
 } from '../support/webhooks.js';
-import { expectProblem, fresh, newCustomer, ok, openWorld, positionOf, type World } from './world.js';
+import {
+  DAY,
+  expectProblem,
+  fresh,
+  iso,
+  newCustomer,
+  ok,
+  openWorld,
+  positionOf,
+  type World,
+} from './world.js';
 
 /** The merchant's settings, and how invoices are paid: by webhooks, from the customer's methods, and by dunning. */
 
@@ -34,14 +45,14 @@ beforeAll(async () => {
 afterAll(() => world.close());
 
 /** An invoice of 5.00 EUR and tax on it. */
-async function newInvoice(members: object = {}): Promise<any> {
+async function newInvoice(): Promise<any> {
   const plan = ok(await api.post('/v1/plans', { planName: fresh('Plan') }), 201);
   const components = [
     { type: 'fixed', label: 'Base fee', amount_cents: 500, recurrence_rule: 'FREQ=MONTHLY' },
   ];
   const pricingData = { dsl_version: 1, components };
   ok(await api.post('/v1/prices', { planId: plan.id, currency: 'EUR', pricingData }), 201);
-  const customerId = await newCustomer(api, { businessName: 'Acme', ...members });
+  const customerId = await newCustomer(api, { businessName: 'Acme' });
   ok(await api.post('/v1/subscriptions', { customerId, planId: plan.id }), 201);
   ok(await world.jobs.post('/v1/trigger/billing/process-invoices', {}), 200);
   const [invoice] = await api.all(`/v1/invoices?customerId=${customerId}`);
@@ -177,5 +188,104 @@ describe.each(makers)('a webhook of %s', (name, make) => {
       { reference: 'dollars', invoiceId: id, currency: 'USD', reason: 'currency_differs' },
     ]);
     expect((await read(id)).amountDue).toBe('595');
+  });
+});
+
+describe('the payment methods of a customer', () => {
+  test('are tried in the order in which they stand', async () => {
+    const externalCustomerId = fresh('ext');
+    await newCustomer(api, { externalCustomerId });
+    const path = (rest = '') => `/v1/customers/${externalCustomerId}/payment-methods${rest}?isExtCustId=true`;
+    const list = async () =>
+      ok(await api.get(path()), 200).data.map(({ id }: { id: string }) => id) as string[];
+    const card = { id: 'visa', provider: 'stripe', providerReference: 'pm_visa', label: 'Visa 0341' };
+    const key = { 'Idempotency-Key': fresh('key') };
+    const added = await api.post(path(), card, key);
+    expect(ok(added, 201)).toEqual({ ...card, addedAt: expect.any(String) });
+    expect((await api.post(path(), card, key)).text).toBe(added.text);
+    expect(ok(await api.post(path(), card), 200)).toEqual(added.body);
+    expectProblem(await api.post(path(), { ...card, id: 'other' }), 409, 'already_exists');
+    const sepa = ok(await api.post(path(), { provider: 'dodo', providerReference: 'sepa' }), 201);
+    expect(await list()).toEqual(['visa', sepa.id]);
+    const reordered = ok(await api.post(path('/reorder'), { methodIds: [sepa.id, 'visa'] }), 200);
+    expect(reordered).toMatchObject({ data: [{ id: sepa.id }, { id: 'visa' }], nextCursor: null });
+    for (const methodIds of [['visa'], ['visa', 'visa'], ['visa', sepa.id, 'third']])
+      expectProblem(await api.post(path('/reorder'), { methodIds }), 422, 'validation_failed', [
+        '/methodIds',
+      ]);
+    ok(await api.delete(path('/visa')), 200);
+    expectProblem(await api.delete(path('/visa')), 404, 'not_found');
+    expect(await list()).toEqual([sepa.id]);
+    expectProblem(await api.get('/v1/customers/nobody/payment-methods'), 404, 'customer_not_found');
+  });
+});
+
+describe('dunning', () => {
+  const dunning = { graceDays: 7, retryDays: [1, 3], endAction: 'pause_subscription' };
+  const process = async (time: number) =>
+    ok(await world.jobs.post('/v1/trigger/billing/process-payments', { timestamp: iso(time) }), 200);
+  const payments = async (id: string) => ok(await api.get(`/v1/invoices/${id}/payments`), 200);
+
+  test('is done by the worker where nobody asks', async () => {
+    const atOnce = { ...dunning, graceDays: 0, retryDays: [] };
+    ok(await api.patch('/v1/merchant', { dunning: atOnce, paymentTermsDays: 0 }), 200);
+    const { id } = await newInvoice();
+    expect((await read(id)).status).toBe('uncollectible');
+    const recorded = async (): Promise<string[]> =>
+      ok(await api.get(`/v1/audit/streams/invoice-default.test_${id}`), 200).data.map(
+        ({ type }: { type: string }) => type,
+      );
+    await until(async () => (await recorded()).includes('SubscriptionDriven'));
+    expect((await recorded()).slice(2)).toEqual([
+      'PaymentRequested',
+      'InvoiceUnpaid',
+      'InvoiceUncollectible',
+      'SubscriptionDriven',
+    ]);
+    expect(await api.all(`/v1/invoices?status=uncollectible`)).toMatchObject([{ id }]);
+  });
+
+  test('asks, asks again on its days, and ends the subscription; a late payment is a payment', async () => {
+    ok(await api.patch('/v1/merchant', { dunning, paymentTermsDays: 30 }), 200);
+    const invoice = await newInvoice();
+    const { id, customerId, subscriptionId } = invoice;
+    for (const [provider, providerReference] of [
+      ['stripe', 'pm_visa'],
+      ['dodo', 'sepa'],
+    ])
+      ok(await api.post(`/v1/customers/${customerId}/payment-methods`, { provider, providerReference }), 201);
+    expect((await process(Date.parse(invoice.issuedAt) + 1)).timestamp).toBeDefined();
+    expect((await payments(id)).attempts).toMatchObject([{ attempt: 1, cause: 'issued', amount: '595' }]);
+
+    const failed = stripeWebhook('payment_intent.payment_failed', { invoiceId: id });
+    for (const _ of [1, 2]) ok(await deliver(provider, failed), 200);
+    const unpaid = await payments(id);
+    expect(unpaid).toMatchObject({
+      status: 'unpaid',
+      attempts: [
+        { status: 'failed' },
+        { attempt: 2, cause: 'failed', status: 'requested', method: { reference: expect.any(String) } },
+      ],
+      failures: [{ attempt: 1, provider: 'stripe', reason: 'insufficient_funds' }],
+    });
+    const began = Date.parse(unpaid.failures[0].at);
+    const body = { reason: 'returned', providerReference: 'sepa' };
+    ok(await api.post(`/v1/invoices/${id}/mark-unpaid`, body, { 'Idempotency-Key': 'unpaid-1' }), 200);
+    ok(await api.post(`/v1/invoices/${id}/mark-unpaid`, body, { 'Idempotency-Key': 'unpaid-1' }), 200);
+    expect((await payments(id)).failures).toHaveLength(2);
+
+    expect(await process(began + DAY - 1)).toMatchObject({ requests: 0 });
+    expect(await process(began + 3 * DAY)).toMatchObject({ invoices: 1, requests: 2, givenUp: 0 });
+    const retried = (await payments(id)).attempts.slice(-2);
+    expect(retried.map(({ at }: { at: string }) => Date.parse(at))).toEqual([began + DAY, began + 3 * DAY]);
+    expect(await process(began + 7 * DAY)).toMatchObject({ givenUp: 1 });
+    expect(await process(began + 7 * DAY)).toMatchObject({ processed: 0 });
+    expect(await read(id, await head())).toMatchObject({ status: 'uncollectible', amountDue: '595' });
+    expect(ok(await api.get(`/v1/subscriptions/${subscriptionId}`), 200).status).toBe('paused');
+
+    // the test clock is a week ahead; the provider signs by the wall clock
+    const paid = await deliver(provider, stripeWebhook('payment_intent.succeeded', { invoiceId: id }));
+    expect(ok(paid, 200).outcome).toBe('recorded');
+    expect(await read(id, positionOf(paid))).toMatchObject({ status: 'paid', amountDue: '0' });
   });
 });

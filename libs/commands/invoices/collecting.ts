@@ -1,4 +1,11 @@
-import { nextStep, type InvoiceCommand, type InvoiceState } from '#libs/billing';
+import {
+  nextStep,
+  paymentsAnswer,
+  settledInvoice,
+  type InvoiceCommand,
+  type InvoiceState,
+  type PaymentsAnswer,
+} from '#libs/billing';
 import { Problem, type Instant } from '#libs/kernel';
 import { requestableMethods } from '../payments/payment-methods.js';
 import type { CommandContext } from '../stream-kind.js';
@@ -63,6 +70,21 @@ export async function collectInvoice(
   }
   await driveSubscription(deps, own, invoiceId);
   return { types, position: await driveInvoice(deps, own, invoiceId) };
+}
+
+/**
+ * How an invoice is collected, as time has made it by now.
+ * @throws Problem `not_found` for one that is not issued
+ */
+export async function readPayments(
+  { credits }: InvoicesDeps,
+  tenant: string,
+  invoiceId: string,
+): Promise<PaymentsAnswer> {
+  const { state } = await credits.writer.read(invoices, tenant, invoiceId);
+  if (!state.final) throw new Problem('not_found', `There is no invoice ${JSON.stringify(invoiceId)}.`);
+  const methods = await requestableMethods(credits, tenant, state.final.customerId);
+  return paymentsAnswer(settledInvoice(state, credits.now(tenant), methods));
 }
 
 /** Tells the subscription that its invoice was given up. The key follows from the invoice, so doing it twice changes nothing. */
