@@ -149,6 +149,9 @@ describe('a payment that failed', () => {
     given(after(settle(NOW), fail(day(2)), fail(day(2) + HOUR)))
       .when(settle(day(3), [SEPA!, VISA!]))
       .thenLike([asked(3, 'retry', SEPA, day(3))]);
+    given(after(settle(NOW), fail(day(2)), fail(day(2) + HOUR), settle(day(3))))
+      .when(fail(day(3) + HOUR))
+      .thenLike([{ type: 'PaymentFailed', data: { attempt: 3 } }, asked(4, 'failed', SEPA, day(3) + HOUR)]);
   });
 
   test('of a method that nobody asked for is not asked for next', () => {

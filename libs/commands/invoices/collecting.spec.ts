@@ -59,13 +59,16 @@ describe('an invoice that nobody pays', () => {
     const dying = open((__, types) => types.includes(type));
     await expect(collectPayments(dying.deps, asked, world.now)).rejects.toThrow('died');
     const next = open();
+    const resume = () => changeSubscription(next.subs, asked, 's', { action: 'resume', request: {} });
+    // whoever lets it go on after it was ended is not ended again by what comes late
+    const isEnded = (await times('SubscriptionPaused')) > 0;
+    if (isEnded) await resume();
     await collectPayments(next.deps, asked, world.now);
     const ended = ['InvoiceUncollectible', 'SubscriptionPaused', 'SubscriptionDriven', 'InvoiceUnpaid'];
     for (const one of ended) expect([one, await times(one)]).toEqual([one, 1]);
     const { state } = await next.deps.credits.writer.read(invoices, tenant, invoiceId);
     expect([state.status, state.subscription]).toEqual(['uncollectible', null]);
-    // whoever goes on with it later is not paused again
-    await changeSubscription(next.subs, asked, 's', { action: 'resume', request: {} });
+    if (!isEnded) await resume();
     expect(await collectPayments(next.deps, asked, world.now)).toMatchObject({ invoices: 0 });
     const { state: subscription } = await next.deps.credits.writer.read(subscriptions, tenant, 's');
     expect(subscription!.status).toBe('active');
@@ -139,7 +142,7 @@ describe('what a provider tells', () => {
       ['issued', 'failed', 'pm_visa'],
       ['failed', 'failed', 'dodo_card'],
     ]);
-    expect(failures.map(({ attempt }) => attempt)).toEqual([1, 2]);
+    expect(failures).toMatchObject([{ attempt: 1 }, { attempt: 2 }]);
     expect(await times('InvoiceUnpaid')).toBe(1);
   });
 });
