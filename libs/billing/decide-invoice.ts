@@ -39,7 +39,6 @@ export type InvoiceCommand =
   | MarkPaid
   | RecordFailure
   | SettleInvoice
-  | Mark<'MarkUnpaid'>
   | Mark<'MarkUncollectible'>
   | Mark<'VoidInvoice'>
   | OpenCreditNote
@@ -142,9 +141,8 @@ const ALLOWED: Readonly<
   FinalizeInvoice: { in: ['sealed'], done: ['issued', 'unpaid', 'paid', 'uncollectible', 'void'] },
   RecordPayment: { in: ['issued', 'unpaid', 'paid', 'uncollectible', 'void'], done: [] },
   MarkPaid: { in: ['issued', 'unpaid', 'uncollectible'], done: ['paid'] },
-  RecordFailure: { in: ['issued', 'unpaid'], done: ['paid', 'uncollectible', 'void'] },
+  RecordFailure: { in: ['issued', 'unpaid'], done: [] },
   SettleDue: { in: ['issued', 'unpaid'], done: ['none', 'sealed', 'paid', 'uncollectible', 'void'] },
-  MarkUnpaid: { in: ['issued'], done: ['unpaid'] },
   MarkUncollectible: { in: ['issued', 'unpaid'], done: ['uncollectible'] },
   VoidInvoice: { in: ['issued', 'unpaid', 'uncollectible'], done: ['void'] },
   OpenCreditNote: { in: ['issued', 'unpaid', 'paid', 'uncollectible'], done: [] },
@@ -188,8 +186,6 @@ export function decideInvoice(command: InvoiceCommand, state: InvoiceState): rea
       return recordFailure(command, state);
     case 'SettleDue':
       return dueFacts(state, command.upTo, command.methods);
-    case 'MarkUnpaid':
-      return [{ type: 'InvoiceUnpaid', data: { reason: command.reason, at: formatInstant(command.now) } }];
     case 'MarkUncollectible':
       return [
         { type: 'InvoiceUncollectible', data: { reason: command.reason, at: formatInstant(command.now) } },

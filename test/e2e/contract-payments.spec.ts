@@ -287,5 +287,6 @@ describe('dunning', () => {
     const paid = await deliver(provider, stripeWebhook('payment_intent.succeeded', { invoiceId: id }));
     expect(ok(paid, 200).outcome).toBe('recorded');
     expect(await read(id, positionOf(paid))).toMatchObject({ status: 'paid', amountDue: '0' });
+    expectProblem(await api.post(`/v1/invoices/${id}/mark-unpaid`, body), 409, 'invoice_not_open');
   });
 });

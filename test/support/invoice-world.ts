@@ -75,7 +75,16 @@ export const pay = (paymentId: string, cents: number): InvoiceCommand => ({
   creditGrantId: `grant_${paymentId}`,
   paidAt: NOW,
 });
-export const mark = (type: 'MarkUnpaid' | 'MarkUncollectible' | 'VoidInvoice'): InvoiceCommand => ({
+export const fail = (now: number = NOW, members: object = {}): InvoiceCommand => ({
+  type: 'RecordFailure',
+  provider: 'stripe',
+  reference: 'pi_1',
+  reason: 'card_declined',
+  methods: [],
+  now,
+  ...members,
+});
+export const mark = (type: 'MarkUncollectible' | 'VoidInvoice'): InvoiceCommand => ({
   type,
   reason: 'because',
   now: NOW,

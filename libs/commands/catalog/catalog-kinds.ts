@@ -56,7 +56,8 @@ export const creditDefinitions = catalogKind(creditDefinitionKind);
 export const pricingTables = catalogKind(pricingTableKind);
 export const enrollmentRules = catalogKind(enrollmentRuleKind);
 
-/** Settings of an environment: one document, which its first change makes. */
+/** Id of the one document that holds an environment's settings; its first change makes it. */
+export const MERCHANT = 'settings';
 const settings = catalogKind(merchantKind);
 export const merchants: CatalogKind<Merchant, 'Merchant'> = {
   ...settings,
@@ -71,7 +72,6 @@ export const merchants: CatalogKind<Merchant, 'Merchant'> = {
       ),
   },
 };
-export const MERCHANT = 'settings';
 
 export const claims: StreamKind<ClaimState, ClaimCommand, ClaimEvent> = {
   category: CLAIM,

@@ -1,4 +1,4 @@
-import type { InvoiceCommand, PaymentUnmatched, UnmatchedPaymentEvent } from '#libs/billing';
+import type { InvoiceCommand, InvoiceStatus, PaymentUnmatched, UnmatchedPaymentEvent } from '#libs/billing';
 import type { PaymentProvider } from '#libs/catalog';
 import { latest } from '#libs/event-store';
 import { eventTypesOf } from '#libs/event-types';
@@ -51,6 +51,9 @@ const unmatchedPayments: StreamKind<
   },
 };
 
+/** Nothing follows from a failure any more. */
+const SETTLED: readonly InvoiceStatus[] = ['paid', 'uncollectible', 'void'];
+
 /**
  * Books a payment, or records that it failed and asks for the next method; once for ever for the same event of the provider.
  * @throws Problem `invoice_not_open` for an invoice that is not issued yet: the provider tells it again
@@ -74,7 +77,7 @@ export async function receivePayment(
         ? 'currency_differs'
         : null;
   if (isMoney && mismatch) return recordUnmatched(deps, own, news, amount, mismatch);
-  if (mismatch || (outcome === 'succeeded' && !isMoney))
+  if (mismatch || (outcome === 'succeeded' ? !isMoney : SETTLED.includes(state.status)))
     return { outcome: 'ignored', position, replayed: false };
 
   await collectInvoice(deps, context, invoiceId);
