@@ -1,3 +1,4 @@
+import type { PaymentProvider } from '#libs/catalog';
 import { formatAmount, type Instant, type StoredAmount } from '#libs/kernel';
 import { settledInvoice } from './dunning.js';
 import type {
@@ -65,14 +66,42 @@ export interface PaymentsAnswer {
   readonly status: InvoiceStatus;
   readonly amountDue: StoredAmount;
   /** In order; whoever collects acts on the one that is `requested`. */
-  readonly attempts: readonly Attempt[];
+  readonly attempts: readonly AttemptAnswer[];
   readonly payments: readonly PaymentRecorded[];
-  readonly failures: readonly PaymentFailed[];
+  readonly failures: readonly FailureAnswer[];
+}
+
+export interface AttemptAnswer extends Omit<Attempt, 'method'> {
+  /** Null: the customer had none. */
+  readonly method: {
+    readonly id: string;
+    readonly provider: PaymentProvider;
+    readonly providerReference: string;
+  } | null;
+}
+
+export interface FailureAnswer extends Omit<PaymentFailed, 'methodReference'> {
+  /** Of the method that was tried, where that is known. */
+  readonly providerReference?: string;
 }
 
 /** @throws Error before it is issued */
 export function paymentsAnswer(state: InvoiceState): PaymentsAnswer {
   const { id: invoiceId, status, amountDue } = answerOf(state);
-  const { attempts, payments, failures } = state;
-  return { invoiceId, status, amountDue, attempts, payments: [...payments.values()], failures };
+  return {
+    invoiceId,
+    status,
+    amountDue,
+    attempts: state.attempts.map(({ method, ...attempt }) => ({
+      ...attempt,
+      method: method
+        ? { id: method.methodId, provider: method.provider, providerReference: method.reference }
+        : null,
+    })),
+    payments: [...state.payments.values()],
+    failures: state.failures.map(({ methodReference, ...failure }) => ({
+      ...failure,
+      ...(methodReference === undefined ? {} : { providerReference: methodReference }),
+    })),
+  };
 }

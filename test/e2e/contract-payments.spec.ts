@@ -62,6 +62,12 @@ async function newInvoice(): Promise<any> {
 const read = async (id: string, position?: number) =>
   ok(await api.get(`/v1/invoices/${id}${position === undefined ? '' : `?minPosition=${position}`}`), 200);
 const head = async (): Promise<number> => ok(await api.get('/health/ready'), 200).log.position;
+/** Events behind a position, without what the worker writes meanwhile. */
+const writtenByCallers = async (after: number): Promise<readonly unknown[]> =>
+  ok(await api.get(`/v1/audit/log?from=${after}&limit=1000`), 200).data.filter(
+    ({ position, metadata }: { position: number; metadata: { actor: string } }) =>
+      position > after && metadata.actor !== 'schedule',
+  );
 
 describe('the settings', () => {
   test('stand on invoices, and hold no secret that anybody could read', async () => {
@@ -96,7 +102,7 @@ describe('the settings', () => {
     expect([again.headers.get('idempotent-replayed'), again.text]).toEqual(['true', first.text]);
     const before = await head();
     ok(await api.patch('/v1/merchant', change), 200);
-    expect(await head()).toBe(before);
+    expect(await writtenByCallers(before)).toEqual([]);
     expect(ok(await api.patch('/v1/merchant', { paymentTermsDays: null }), 200).paymentTermsDays).toBe(14);
   });
 });
@@ -161,7 +167,7 @@ describe.each(makers)('a webhook of %s', (name, make) => {
     );
     for (const answer of others) expectProblem(answer, 404, 'not_found');
     expectProblem(await deliver(provider, { ...good, headers: {} }), 404, 'not_found');
-    expect(await head()).toBe(before);
+    expect(await writtenByCallers(before)).toEqual([]);
     expect((await read(id)).status).toBe('issued');
   });
 
@@ -176,7 +182,7 @@ describe.each(makers)('a webhook of %s', (name, make) => {
     expect(ok(await deliver(provider, make('failed', { invoiceId: 'nobodys' })), 200).outcome).toBe(
       'ignored',
     );
-    expect(await head()).toBe(before);
+    expect(await writtenByCallers(before)).toEqual([]);
     const stray = make('succeeded', { invoiceId: 'nobodys', paymentId: 'stray' });
     for (const _ of [1, 2]) expect(ok(await deliver(provider, stray), 200).outcome).toBe('unmatched');
     const { id } = await newInvoice();
@@ -264,7 +270,12 @@ describe('dunning', () => {
       status: 'unpaid',
       attempts: [
         { status: 'failed' },
-        { attempt: 2, cause: 'failed', status: 'requested', method: { reference: expect.any(String) } },
+        {
+          attempt: 2,
+          cause: 'failed',
+          status: 'requested',
+          method: { providerReference: expect.any(String) },
+        },
       ],
       failures: [{ attempt: 1, provider: 'stripe', reason: 'insufficient_funds' }],
     });

@@ -81,7 +81,7 @@ describe('an invoice that nobody pays', () => {
     await collectPayments(w.deps, asked, start);
     await changePaymentMethods(w.deps.credits, asked, 'c1', {
       action: 'remove',
-      request: { id: (await readPayments(w.deps, tenant, invoiceId)).attempts[0]!.method!.methodId },
+      request: { id: (await readPayments(w.deps, tenant, invoiceId)).attempts[0]!.method!.id },
     });
     await add('dodo', 'dodo_card');
     world.now = start + 13 * DAY;
@@ -92,9 +92,9 @@ describe('an invoice that nobody pays', () => {
     expect(seen).toMatchObject({
       status: 'unpaid',
       attempts: [
-        { cause: 'issued', method: { reference: 'pm_visa' }, status: 'withdrawn' },
-        { cause: 'retry', method: { reference: 'dodo_card' }, status: 'withdrawn' },
-        { cause: 'retry', method: { reference: 'dodo_card' }, status: 'requested' },
+        { cause: 'issued', method: { providerReference: 'pm_visa' }, status: 'withdrawn' },
+        { cause: 'retry', method: { providerReference: 'dodo_card' }, status: 'withdrawn' },
+        { cause: 'retry', method: { providerReference: 'dodo_card' }, status: 'requested' },
       ],
     });
     world.now = start + 17 * DAY;
@@ -138,7 +138,7 @@ describe('what a provider tells', () => {
     for (const eventId of ['evt_1', 'evt_1', 'evt_2', 'evt_1', 'evt_2'])
       await receivePayment(open().deps, asked, failed(eventId));
     const { attempts, failures } = await readPayments(w.deps, tenant, invoiceId);
-    expect(attempts.map(({ cause, status, method }) => [cause, status, method!.reference])).toEqual([
+    expect(attempts.map(({ cause, status, method }) => [cause, status, method!.providerReference])).toEqual([
       ['issued', 'failed', 'pm_visa'],
       ['failed', 'failed', 'dodo_card'],
     ]);

@@ -33,8 +33,8 @@ export async function collectPayments(
   for (let after: string | null = null; ;) {
     const ids: readonly string[] = await deps.lookups.invoicesDue(context.tenant, at, after);
     if (ids.length === 0) return counts;
-    for (const id of ids) {
-      const { types } = await collectInvoice(deps, context, id, at);
+    const done = await Promise.all(ids.map((id) => collectInvoice(deps, context, id, at)));
+    for (const { types } of done) {
       if (types.length > 0) counts.invoices++;
       counts.requests += types.filter((type) => type === 'PaymentRequested').length;
       counts.givenUp += types.filter((type) => type === 'InvoiceUncollectible').length;

@@ -44,6 +44,8 @@ export const invoices: StreamKind<InvoiceState, InvoiceCommand, InvoiceEvent> = 
   category: 'invoice',
   decider: invoice,
   eventTypes: eventTypesOf('invoice'),
+  // what time has made due counts from its own instant
+  effectiveAt: ({ data }) => ('at' in data ? data.at : undefined),
 };
 
 /** What a subscription has been charged, named by the subscription's id. */
