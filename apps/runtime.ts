@@ -15,7 +15,8 @@ import {
   type NewId,
 } from '#libs/commands';
 import { createCatalogReader, type CatalogReader } from '#libs/commands/catalog';
-import { invoiceSubscriptions, type InvoicesDeps } from '#libs/commands/invoices';
+import { collectInvoice, invoiceSubscriptions, type InvoicesDeps } from '#libs/commands/invoices';
+import { createSecrets, type Secrets } from '#libs/commands/payments';
 import {
   settleBilling,
   settleSubscription,
@@ -60,6 +61,8 @@ export interface Runtime {
     known?: Instant,
   ) => Promise<Supposed>;
   readonly invoices: InvoicesDeps;
+  /** Null: the configuration has no key for them. */
+  readonly secrets: Secrets | null;
   readonly holdSchedules: ReturnType<typeof createScheduleHold>;
   readonly newId: NewId;
   readonly metrics: ReturnType<typeof createMetrics>;
@@ -170,7 +173,7 @@ export async function startRuntime(
       ports: { writer, reader: catalog, newId },
       lookups: readModels.subscriptions,
     };
-    const invoices: InvoicesDeps = { credits, lookups: readModels.invoices };
+    const invoices: InvoicesDeps = { credits, lookups: readModels.invoices, subscriptions };
     const metrics = createMetrics();
     if (config.role !== 'api') {
       const lag = new Gauge({
@@ -194,6 +197,7 @@ export async function startRuntime(
             (await settleSubscription(subscriptions, bySchedule(tenant), id)).position,
           invoice: async (tenant, ids) =>
             (await invoiceSubscriptions(invoices, bySchedule(tenant), ids)).position,
+          collect: async (tenant, id) => (await collectInvoice(invoices, bySchedule(tenant), id)).position,
           projected: (position) => readModels.waitForPosition(position, DUE_WAIT),
           onLag: (tenant, milliseconds) => lag.set({ tenant }, milliseconds / 1000),
           onError,
@@ -214,6 +218,7 @@ export async function startRuntime(
       subscriptions,
       suppose: (...asked) => suppose({ ...subscriptions, index: readModels, writeCache }, ...asked),
       invoices,
+      secrets: config.secretsKey === undefined ? null : createSecrets(config.secretsKey),
       holdSchedules: createScheduleHold(pool),
       newId,
       metrics,

@@ -19,6 +19,9 @@ import { CustomerCreditsController } from './credits/customer-credits.controller
 import { EnrollmentController } from './subscriptions/enrollment.controller.js';
 import { EntitlementsController } from './entitlements/entitlements.controller.js';
 import { InvoicesController } from './invoices/invoices.controller.js';
+import { MerchantController } from './payments/merchant.controller.js';
+import { PaymentMethodsController } from './payments/payment-methods.controller.js';
+import { WebhooksController } from './payments/webhooks.controller.js';
 import { KeysController } from './keys/keys.controller.js';
 import { ReadGate } from './read-gate.js';
 import { RuntimeRef } from './runtime-ref.js';
@@ -53,6 +56,9 @@ export class ApiModule {
         EnrollmentController,
         EntitlementsController,
         InvoicesController,
+        MerchantController,
+        PaymentMethodsController,
+        WebhooksController,
         TriggersController,
         AuditController,
         KeysController,

@@ -1,3 +1,4 @@
+import type { BillingIdentity, DunningPolicy, PaymentProvider } from '#libs/catalog';
 import {
   DAY,
   formatAmount,
@@ -10,7 +11,15 @@ import {
 } from '#libs/kernel';
 import { completeInvoice, type InvoiceCharges } from './compose.js';
 import { creditNoteContent, returnsOfAll, type CreditNoteRequest } from './credit-note.js';
-import type { BillTo, InvoiceEvent, InvoiceFinalized, InvoiceSealed, Overpaid } from './invoice-events.js';
+import { dueFacts, paymentRequest } from './dunning.js';
+import type {
+  BillTo,
+  InvoiceEvent,
+  InvoiceFinalized,
+  InvoiceSealed,
+  Overpaid,
+  RequestedMethod,
+} from './invoice-events.js';
 import {
   dueOf,
   evolveInvoice,
@@ -28,12 +37,13 @@ export type InvoiceCommand =
   | FinalizeInvoice
   | RecordPayment
   | MarkPaid
-  | Mark<'MarkUnpaid'>
+  | RecordFailure
+  | SettleInvoice
   | Mark<'MarkUncollectible'>
   | Mark<'VoidInvoice'>
   | OpenCreditNote
   | IssueCreditNote
-  | { readonly type: 'RecordDriven'; readonly throughRevision: number };
+  | { readonly type: 'RecordDriven' | 'RecordSubscriptionDriven'; readonly throughRevision: number };
 
 export interface SealInvoice {
   readonly type: 'SealInvoice';
@@ -41,10 +51,12 @@ export interface SealInvoice {
   readonly customerId: string;
   readonly subscriptionId?: string | undefined;
   readonly billTo: BillTo;
+  readonly billFrom?: BillingIdentity;
   readonly period?: StoredPeriod | undefined;
   readonly charges: InvoiceCharges;
   readonly numberPrefix: string;
   readonly dueDays: number;
+  readonly dunning?: DunningPolicy;
   readonly now: Instant;
 }
 
@@ -67,6 +79,27 @@ export interface RecordPayment {
   readonly reference?: string | undefined;
   readonly creditGrantId: string;
   readonly paidAt: Instant;
+}
+
+/** No money came of a payment, and the next method is asked for. */
+export interface RecordFailure {
+  readonly type: 'RecordFailure';
+  readonly provider: PaymentProvider;
+  readonly reference?: string | undefined;
+  /** The method that was tried, where that is known. */
+  readonly methodReference?: string | undefined;
+  readonly reason: string;
+  /** Of the customer, in order. */
+  readonly methods: readonly RequestedMethod[];
+  readonly now: Instant;
+}
+
+/** Records what time has made due of the collection. */
+export interface SettleInvoice {
+  readonly type: 'SettleDue';
+  readonly methods: readonly RequestedMethod[];
+  /** Not after now. */
+  readonly upTo: Instant;
 }
 
 /** All that is due was paid. */
@@ -108,12 +141,14 @@ const ALLOWED: Readonly<
   FinalizeInvoice: { in: ['sealed'], done: ['issued', 'unpaid', 'paid', 'uncollectible', 'void'] },
   RecordPayment: { in: ['issued', 'unpaid', 'paid', 'uncollectible', 'void'], done: [] },
   MarkPaid: { in: ['issued', 'unpaid', 'uncollectible'], done: ['paid'] },
-  MarkUnpaid: { in: ['issued'], done: ['unpaid'] },
+  RecordFailure: { in: ['issued', 'unpaid'], done: [] },
+  SettleDue: { in: ['issued', 'unpaid'], done: ['none', 'sealed', 'paid', 'uncollectible', 'void'] },
   MarkUncollectible: { in: ['issued', 'unpaid'], done: ['uncollectible'] },
   VoidInvoice: { in: ['issued', 'unpaid', 'uncollectible'], done: ['void'] },
   OpenCreditNote: { in: ['issued', 'unpaid', 'paid', 'uncollectible'], done: [] },
   IssueCreditNote: { in: ['issued', 'unpaid', 'paid', 'uncollectible'], done: [] },
   RecordDriven: { in: ['issued', 'unpaid', 'paid', 'uncollectible', 'void'], done: [] },
+  RecordSubscriptionDriven: { in: ['issued', 'unpaid', 'paid', 'uncollectible', 'void'], done: [] },
 };
 
 /**
@@ -147,8 +182,10 @@ export function decideInvoice(command: InvoiceCommand, state: InvoiceState): rea
         state,
       );
     }
-    case 'MarkUnpaid':
-      return [{ type: 'InvoiceUnpaid', data: { reason: command.reason, at: formatInstant(command.now) } }];
+    case 'RecordFailure':
+      return recordFailure(command, state);
+    case 'SettleDue':
+      return dueFacts(state, command.upTo, command.methods);
     case 'MarkUncollectible':
       return [
         { type: 'InvoiceUncollectible', data: { reason: command.reason, at: formatInstant(command.now) } },
@@ -166,6 +203,11 @@ export function decideInvoice(command: InvoiceCommand, state: InvoiceState): rea
       const { throughRevision } = command;
       const known = state.toDrive.some(({ revision }) => revision <= throughRevision);
       return known ? [{ type: 'CreditsDriven', data: { throughRevision } }] : [];
+    }
+    case 'RecordSubscriptionDriven': {
+      const { throughRevision } = command;
+      const known = (state.subscription?.revision ?? Infinity) <= throughRevision;
+      return known ? [{ type: 'SubscriptionDriven', data: { throughRevision } }] : [];
     }
   }
 }
@@ -194,7 +236,7 @@ function finalize(
   state: InvoiceState,
   sealed: InvoiceSealed,
 ): readonly InvoiceEvent[] {
-  const { numberPrefix: _, dueDays, sealedAt: __, currency, lines, taxation, ...head } = sealed;
+  const { numberPrefix: _, dueDays, dunning: __, sealedAt: ___, currency, lines, taxation, ...head } = sealed;
   const data: InvoiceFinalized = {
     ...head,
     ...completeInvoice({ currency, lines, taxation }, draws),
@@ -233,6 +275,28 @@ function recordPayment(command: RecordPayment, state: InvoiceState): readonly In
     creditGrantId,
     paidAt,
   );
+}
+
+function recordFailure(command: RecordFailure, state: InvoiceState): readonly InvoiceEvent[] {
+  const { provider, reference, methodReference, reason, methods, now } = command;
+  const open = state.attempts.findLast(({ status }) => status === 'requested');
+  const at = formatInstant(now);
+  const failed: InvoiceEvent = {
+    type: 'PaymentFailed',
+    data: {
+      provider,
+      ...(reference === undefined ? {} : { reference }),
+      ...(methodReference === undefined ? {} : { methodReference }),
+      reason,
+      ...(open === undefined ? {} : { attempt: open.attempt }),
+      at,
+    },
+  };
+  const unpaid: readonly InvoiceEvent[] =
+    state.status === 'issued' ? [{ type: 'InvoiceUnpaid', data: { reason, at } }] : [];
+  const { tried } = evolveInvoice(state, failed);
+  const next = methods.find((method) => !tried.includes(method.reference));
+  return [failed, ...unpaid, ...(next ? [paymentRequest(state, 'failed', next, now)] : [])];
 }
 
 function voidInvoice({ reason, now }: Mark<'VoidInvoice'>, state: InvoiceState): InvoiceEvent {

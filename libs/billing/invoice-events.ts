@@ -1,3 +1,4 @@
+import type { BillingIdentity, DunningPolicy, PaymentProvider } from '#libs/catalog';
 import type { DomainEvent, StoredAmount, StoredId, StoredInstant } from '#libs/kernel';
 import type { InvoiceCharges, InvoiceContent } from './compose.js';
 import type { StoredPeriod } from './lines.js';
@@ -7,13 +8,16 @@ export type InvoiceEvent =
   | DomainEvent<'InvoiceSealed', InvoiceSealed>
   | DomainEvent<'InvoiceFinalized', InvoiceFinalized>
   | DomainEvent<'PaymentRecorded', PaymentRecorded>
+  | DomainEvent<'PaymentRequested', PaymentRequested>
+  | DomainEvent<'PaymentFailed', PaymentFailed>
   | DomainEvent<'InvoicePaid', InvoicePaid>
   | DomainEvent<'InvoiceUnpaid', InvoiceUnpaid>
   | DomainEvent<'InvoiceUncollectible', InvoiceUncollectible>
   | DomainEvent<'InvoiceVoided', InvoiceVoided>
   | DomainEvent<'CreditNoteOpened', CreditNoteOpened>
   | DomainEvent<'CreditNoteIssued', CreditNoteIssued>
-  | DomainEvent<'CreditsDriven', CreditsDriven>;
+  | DomainEvent<'CreditsDriven', CreditsDriven>
+  | DomainEvent<'SubscriptionDriven', SubscriptionDriven>;
 
 /** What an invoice is about, copied so that it says the same for ever. */
 export interface InvoiceHead {
@@ -21,6 +25,8 @@ export interface InvoiceHead {
   readonly customerId: StoredId;
   readonly subscriptionId?: StoredId;
   readonly billTo: BillTo;
+  /** Who sends it; absent where nobody has said. */
+  readonly billFrom?: BillingIdentity;
   readonly period?: StoredPeriod;
 }
 
@@ -43,6 +49,8 @@ export interface InvoiceSealed extends InvoiceHead, InvoiceCharges {
   readonly numberPrefix: string;
   /** Days after the day of issue on which it is due. */
   readonly dueDays: number;
+  /** Absent: nothing happens by itself where it is not paid. */
+  readonly dunning?: DunningPolicy;
   readonly sealedAt: StoredInstant;
 }
 
@@ -80,6 +88,40 @@ export interface PaymentRecorded {
   readonly paidAt: StoredInstant;
 }
 
+/** What is due is to be collected. Nobody is called: whoever collects finds it in the list of the invoice's payments. */
+export interface PaymentRequested {
+  /** 1 or more, one by one. */
+  readonly attempt: number;
+  /** `failed`: the method before it did not pay; `retry`: a day of the policy has come. */
+  readonly cause: 'issued' | 'failed' | 'retry';
+  /** What to charge; absent: the customer has no method. */
+  readonly method?: RequestedMethod;
+  /** All that is due. */
+  readonly amount: StoredAmount;
+  readonly at: StoredInstant;
+}
+
+/** A payment method as it stood when it was asked for. */
+export interface RequestedMethod {
+  readonly methodId: StoredId;
+  readonly provider: PaymentProvider;
+  /** What the provider calls it. */
+  readonly reference: string;
+}
+
+/** Somebody tried to pay, or to charge, and no money came. */
+export interface PaymentFailed {
+  readonly provider: PaymentProvider;
+  /** What the provider calls the payment. */
+  readonly reference?: string;
+  /** What the provider calls the method. */
+  readonly methodReference?: string;
+  readonly reason: string;
+  /** The attempt that it ends; absent: none was open. */
+  readonly attempt?: number;
+  readonly at: StoredInstant;
+}
+
 /** Nothing is owed any more. */
 export interface InvoicePaid {
   readonly paidAt: StoredInstant;
@@ -94,6 +136,8 @@ export interface InvoiceUnpaid {
 /** Payment is not expected any more. */
 export interface InvoiceUncollectible {
   readonly reason: string;
+  /** What is to become of the subscription; absent: it goes on. */
+  readonly subscription?: 'pause' | 'cancel';
   readonly at: StoredInstant;
 }
 
@@ -150,6 +194,28 @@ export interface CreditNoteIssued extends CreditNoteContent {
 /** The customer's account has everything that follows from the facts up to a revision of this stream. */
 export interface CreditsDriven {
   readonly throughRevision: number;
+}
+
+/** The subscription has heard what follows from the facts up to a revision of this stream. */
+export interface SubscriptionDriven {
+  readonly throughRevision: number;
+}
+
+export type UnmatchedPaymentEvent = DomainEvent<'PaymentUnmatched', PaymentUnmatched>;
+
+/** Money came that cannot be booked: somebody must look. */
+export interface PaymentUnmatched {
+  readonly provider: Exclude<PaymentProvider, 'manual'>;
+  /** What the provider calls the payment. */
+  readonly reference: string;
+  /** As the provider names it. */
+  readonly invoiceId: string;
+  /** Minor units. */
+  readonly amount: StoredAmount;
+  /** ISO 4217. */
+  readonly currency: string;
+  readonly reason: 'invoice_unknown' | 'currency_differs';
+  readonly at: StoredInstant;
 }
 
 export type InvoiceNumberEvent = DomainEvent<'NumbersTaken', NumbersTaken>;

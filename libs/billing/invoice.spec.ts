@@ -4,6 +4,7 @@ import { codeOf, specOf } from '../../test/support/decider-spec.js';
 import {
   beginning,
   credit,
+  fail,
   issueNote,
   mark,
   note,
@@ -83,7 +84,7 @@ describe('the graph of statuses', () => {
     none: [],
     sealed: PLAIN.slice(0, 1),
     issued: PLAIN,
-    unpaid: [...PLAIN, mark('MarkUnpaid')],
+    unpaid: [...PLAIN, fail()],
     paid: [...PLAIN, pay('p0', 1190)],
     uncollectible: [...PLAIN, mark('MarkUncollectible')],
     void: [...PLAIN, mark('VoidInvoice')],
@@ -94,7 +95,7 @@ describe('the graph of statuses', () => {
     'pay a part': pay('p1', 190),
     'pay all': pay('p1', 1190),
     'mark paid': { type: 'MarkPaid', paymentId: 'p1', creditGrantId: 'grant_p1', now: NOW },
-    'mark unpaid': mark('MarkUnpaid'),
+    fail: fail(),
     'mark uncollectible': mark('MarkUncollectible'),
     void: mark('VoidInvoice'),
     'open a note': note('n1', [{ lineId: '1', amount: amount(100) }]),
@@ -105,7 +106,7 @@ describe('the graph of statuses', () => {
   const MISSING = 'not_found';
   /** Status after each command, `-` where it does nothing, or the code with which it is refused. */
   const graph: Readonly<Record<InvoiceStatus, readonly string[]>> = {
-    //              seal     finalize  part             all     mark    unpaid    uncollectible    void    note            issue    driven
+    //              seal     finalize  part             all     mark    fail      uncollectible    void    note            issue    driven
     none: [
       'sealed',
       MISSING,
@@ -121,7 +122,7 @@ describe('the graph of statuses', () => {
     ],
     sealed: ['-', 'issued', NO, NO, NO, NO, NO, NO, NO, NO, NO],
     issued: ['-', '-', 'issued', 'paid', 'paid', 'unpaid', 'uncollectible', 'void', 'issued', MISSING, '-'],
-    unpaid: ['-', '-', 'unpaid', 'paid', 'paid', '-', 'uncollectible', 'void', 'unpaid', MISSING, '-'],
+    unpaid: ['-', '-', 'unpaid', 'paid', 'paid', 'unpaid', 'uncollectible', 'void', 'unpaid', MISSING, '-'],
     paid: ['-', '-', 'paid', 'paid', '-', NO, NO, NO, 'paid', MISSING, '-'],
     uncollectible: [
       '-',

@@ -1,4 +1,4 @@
-import { readAmount, type Amount } from '#libs/kernel';
+import { readAmount, readInstant, type Amount, type Instant } from '#libs/kernel';
 import type {
   CreditNoteContent,
   CreditReturn,
@@ -6,6 +6,9 @@ import type {
   InvoiceFinalized,
   InvoiceSealed,
   Overpaid,
+  PaymentFailed,
+  PaymentRecorded,
+  PaymentRequested,
 } from './invoice-events.js';
 
 /**
@@ -25,8 +28,18 @@ export interface InvoiceState {
   readonly credited: Amount;
   /** What became credit of the customer. */
   readonly overpaid: Amount;
-  readonly payments: ReadonlySet<string>;
+  /** By their ids, in the order in which they came. */
+  readonly payments: ReadonlyMap<string, PaymentRecorded>;
+  readonly failures: readonly PaymentFailed[];
   readonly creditNotes: ReadonlyMap<string, CreditNote>;
+  /** What was asked for, in order. */
+  readonly attempts: readonly Attempt[];
+  /** What the provider calls the methods that were tried since payment was asked for anew. */
+  readonly tried: readonly string[];
+  /** Null while it was never unpaid. */
+  readonly unpaidAt: Instant | null;
+  /** What the subscription is to be told and is not known to have heard. */
+  readonly subscription: { readonly revision: number; readonly action: 'pause' | 'cancel' } | null;
   /** What follows on the customer's account and is not known to be there. */
   readonly toDrive: readonly AccountWork[];
 }
@@ -35,6 +48,11 @@ export interface CreditNote {
   readonly content: CreditNoteContent;
   /** Null until it is issued. */
   readonly number: string | null;
+}
+
+/** A request for payment, and what became of it; `withdrawn`: another took its place, or nothing is expected any more. */
+export interface Attempt extends PaymentRequested {
+  readonly status: 'requested' | 'failed' | 'paid' | 'withdrawn';
 }
 
 /** What one fact wants of the customer's account: reversals, and a grant of what was overpaid. */
@@ -52,8 +70,13 @@ export const initialInvoice: InvoiceState = {
   paid: 0n,
   credited: 0n,
   overpaid: 0n,
-  payments: new Set(),
+  payments: new Map(),
+  failures: [],
   creditNotes: new Map(),
+  attempts: [],
+  tried: [],
+  unpaidAt: null,
+  subscription: null,
   toDrive: [],
 };
 
@@ -81,17 +104,29 @@ export function evolveInvoice(before: InvoiceState, event: InvoiceEvent): Invoic
       return withWork({ ...state, status: 'issued', final: event.data }, [], event.data.overpaid);
     case 'PaymentRecorded': {
       const { paymentId, amount, overpaid } = event.data;
-      const payments = new Set(state.payments).add(paymentId);
+      const payments = new Map(state.payments).set(paymentId, event.data);
       return withWork({ ...state, payments, paid: state.paid + readAmount(amount) }, [], overpaid);
     }
+    case 'PaymentRequested':
+      return requested(state, event.data);
+    case 'PaymentFailed': {
+      const { methodReference: reference } = event.data;
+      const tried = reference === undefined ? state.tried : [...state.tried, reference];
+      return { ...state, tried, failures: [...state.failures, event.data], attempts: ended(state, 'failed') };
+    }
     case 'InvoicePaid':
-      return { ...state, status: 'paid' };
+      return { ...state, status: 'paid', attempts: ended(state, 'paid') };
     case 'InvoiceUnpaid':
-      return { ...state, status: 'unpaid' };
-    case 'InvoiceUncollectible':
-      return { ...state, status: 'uncollectible' };
-    case 'InvoiceVoided':
-      return withWork({ ...state, status: 'void' }, event.data.returns, undefined);
+      return { ...state, status: 'unpaid', unpaidAt: readInstant(event.data.at) };
+    case 'InvoiceUncollectible': {
+      const { subscription: action } = event.data;
+      const subscription = action === undefined ? null : { revision: state.revision, action };
+      return { ...state, status: 'uncollectible', attempts: ended(state, 'withdrawn'), subscription };
+    }
+    case 'InvoiceVoided': {
+      const attempts = ended(state, 'withdrawn');
+      return withWork({ ...state, status: 'void', attempts }, event.data.returns, undefined);
+    }
     case 'CreditNoteOpened':
       return { ...state, creditNotes: withNote(state, event.data, null) };
     case 'CreditNoteIssued': {
@@ -107,6 +142,8 @@ export function evolveInvoice(before: InvoiceState, event: InvoiceEvent): Invoic
       const { throughRevision } = event.data;
       return { ...state, toDrive: state.toDrive.filter(({ revision }) => revision > throughRevision) };
     }
+    case 'SubscriptionDriven':
+      return { ...state, subscription: null };
     default:
       throw new Error(`unknown invoice event ${(event as { type: string }).type}`);
   }
@@ -125,6 +162,21 @@ function withWork(
     toDrive: [...state.toDrive, work],
   };
 }
+
+/** A new round begins wherever the attempt is no answer to a failure. */
+function requested(state: InvoiceState, request: PaymentRequested): InvoiceState {
+  const { cause, method } = request;
+  const before = cause === 'failed' ? state.tried : [];
+  return {
+    ...state,
+    attempts: [...ended(state, 'withdrawn'), { ...request, status: 'requested' }],
+    tried: method === undefined ? before : [...before, method.reference],
+  };
+}
+
+/** The attempts once the open one, which is the last if any, has ended. */
+const ended = ({ attempts }: InvoiceState, status: Attempt['status']): readonly Attempt[] =>
+  attempts.map((attempt) => (attempt.status === 'requested' ? { ...attempt, status } : attempt));
 
 function withNote(
   { creditNotes }: InvoiceState,

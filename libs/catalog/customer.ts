@@ -1,6 +1,7 @@
-import { issue, parseAmount, type Issue, type StoredAmount, type StoredId } from '#libs/kernel';
+import { issue, type Issue, type StoredAmount, type StoredId } from '#libs/kernel';
 import { isCurrency } from './currency.js';
 import type { DocumentKind } from './document.js';
+import { checkCountry, checkPrefix, checkTaxRate } from './merchant.js';
 import type { Metadata } from './plan.js';
 
 export type Customer = {
@@ -65,13 +66,7 @@ function checkProfile(customer: Customer): readonly Issue[] {
         'preferredLanguage must be a BCP 47 tag such as en-GB.',
       ),
     );
-  if (country !== undefined && !/^[A-Z]{2}$/.test(country))
-    issues.push(issue('/country', 'country_invalid', 'country must be two capitals, as in ISO 3166-1.'));
-  if (invoicePrefix !== undefined && !/^[A-Za-z0-9-]{1,20}$/.test(invoicePrefix))
-    issues.push(
-      issue('/invoicePrefix', 'prefix_invalid', 'invoicePrefix must be 1 to 20 of A-Z, a-z, 0-9 and "-".'),
-    );
-  return issues;
+  return [...issues, ...checkCountry(country), ...checkPrefix(invoicePrefix)];
 }
 
 function checkTax({ taxExempt, taxExemptReason, taxRate }: Customer): readonly Issue[] {
@@ -79,10 +74,7 @@ function checkTax({ taxExempt, taxExemptReason, taxRate }: Customer): readonly I
   if (taxExemptReason !== undefined && taxExempt !== true)
     issues.push(issue('/taxExemptReason', 'not_applicable', 'Only who is exempt has a reason for it.'));
   if (taxRate === undefined) return issues;
-  const rate = parseAmount(taxRate);
-  if (typeof rate !== 'bigint') issues.push(issue('/taxRate', rate, 'taxRate is not a decimal.'));
-  else if (rate < 0n || rate > (parseAmount('1') as bigint))
-    issues.push(issue('/taxRate', 'out_of_range', 'taxRate must be 0 to 1.'));
+  issues.push(...checkTaxRate(taxRate));
   if (taxExempt === true) issues.push(issue('/taxRate', 'exclusive', 'Who is exempt from tax has no rate.'));
   return issues;
 }

@@ -5,6 +5,7 @@ export * from './customer.js';
 export * from './document.js';
 export * from './enrollment.js';
 export * from './feature.js';
+export * from './merchant.js';
 export * from './meter.js';
 export * from './plan.js';
 export * from './price.js';

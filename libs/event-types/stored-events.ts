@@ -1,4 +1,10 @@
-import type { ClosingEvent, InvoiceEvent, InvoiceNumberEvent } from '#libs/billing';
+import type {
+  ClosingEvent,
+  InvoiceEvent,
+  InvoiceNumberEvent,
+  PaymentMethodEvent,
+  UnmatchedPaymentEvent,
+} from '#libs/billing';
 import type {
   ClaimEvent,
   CreditDefinition,
@@ -6,6 +12,7 @@ import type {
   DocumentEvent,
   EnrollmentRule,
   Feature,
+  Merchant,
   Meter,
   Plan,
   Price,
@@ -34,8 +41,14 @@ export interface StoredEvents {
   readonly customer: DocumentEvent<Customer, 'Customer'>;
   /** Templates of grants. */
   readonly creditDefinition: DocumentEvent<CreditDefinition, 'CreditDefinition'>;
+  /** Settings of an environment: tax, numbers, who sends invoices, how they are collected. */
+  readonly merchant: DocumentEvent<Merchant, 'Merchant'>;
   /** An invoice from the moment its charges are fixed, with payments and credit notes. */
   readonly invoice: InvoiceEvent;
+  /** How a customer pays, one stream per customer. */
+  readonly paymentMethods: PaymentMethodEvent;
+  /** Money that a provider told of and no invoice has, one stream per provider. */
+  readonly unmatchedPayments: UnmatchedPaymentEvent;
   /** The numbers of invoices and of credit notes, one stream per prefix. */
   readonly invoiceNumbers: InvoiceNumberEvent;
   /** What a subscription has been charged, invoice by invoice; one stream per subscription. */

@@ -39,6 +39,12 @@ export const ERRORS = {
     title: 'The plan is not free',
     advice: 'Users enrol in plans whose prices charge nothing; make a subscription for others.',
   },
+  webhook_signature_invalid: {
+    status: 400,
+    title: 'The signature of the webhook is not valid',
+    advice:
+      'Check the secret in the settings, that the body is unchanged, and the clock: 5 minutes are allowed.',
+  },
   // 401, 403
   unauthorized: {
     status: 401,
@@ -269,6 +275,8 @@ export const ISSUES = {
   email_invalid: 'An e-mail address has one @ with something on both sides.',
   country_invalid: 'A country is two capitals, as in ISO 3166-1.',
   language_unknown: 'A language must be a BCP 47 tag.',
+  secret_invalid: 'A webhook secret is `whsec_` and what the provider shows after it.',
+  secrets_key_missing: 'The server keeps no secrets: `SECRETS_KEY` is not set.',
   prefix_invalid: 'A prefix is 1 to 20 of A-Z, a-z, 0-9 and `-`.',
   domain_invalid: 'A domain has no @ and no spaces: `acme.example`.',
   url_invalid: 'A URL must be http or https.',

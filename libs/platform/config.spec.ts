@@ -39,6 +39,7 @@ describe('the configuration', () => {
     bootstrapSecretKey: undefined,
     bootstrapPublishableKey: undefined,
     bootstrapTriggerKey: undefined,
+    secretsKey: undefined,
     expiryGrace: 0,
     maxEventAge: 2_937_600_000,
     logLevel: 'info',
@@ -66,6 +67,7 @@ describe('the configuration', () => {
         BOOTSTRAP_SECRET_KEY: `sk_live_${key}`,
         BOOTSTRAP_PUBLISHABLE_KEY: `pk_live_${key}`,
         BOOTSTRAP_TRIGGER_KEY: `tk_live_${key}`,
+        SECRETS_KEY: '0f'.repeat(32),
         EXPIRY_GRACE: '5m',
         MAX_EVENT_AGE: '12h',
         LOG_LEVEL: 'debug',
@@ -81,6 +83,7 @@ describe('the configuration', () => {
       bootstrapSecretKey: `sk_live_${key}`,
       bootstrapPublishableKey: `pk_live_${key}`,
       bootstrapTriggerKey: `tk_live_${key}`,
+      secretsKey: Buffer.alloc(32, 0x0f),
       expiryGrace: 300_000,
       maxEventAge: 43_200_000,
       logLevel: 'debug',
@@ -143,6 +146,15 @@ describe('the configuration', () => {
     expect(problems).toHaveLength(1);
     expect(problems[0]).not.toContain(key);
   });
+
+  test.each(['0f', 'g'.repeat(64), '0f'.repeat(33)])(
+    'refuses SECRETS_KEY=%s and does not repeat it',
+    (key) => {
+      const problems = problemsOf({ SECRETS_KEY: key });
+      expect(problems).toHaveLength(1);
+      expect(problems[0]).not.toContain(key);
+    },
+  );
 
   test('refuses keys of the wrong kind', () => {
     const key = 'sk_test_abcdefghijklmnop';

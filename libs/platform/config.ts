@@ -23,6 +23,8 @@ export interface Config {
   readonly bootstrapSecretKey: string | undefined;
   readonly bootstrapPublishableKey: string | undefined;
   readonly bootstrapTriggerKey: string | undefined;
+  /** 32 bytes that encrypt the secrets of payment providers; absent: none can be set. */
+  readonly secretsKey: Buffer | undefined;
   /** Milliseconds for which expired credit still covers usage from before its expiry. */
   readonly expiryGrace: number;
   /** Milliseconds back from now that usage is accepted. */
@@ -101,6 +103,11 @@ const apiKey = (prefix: 'sk' | 'pk' | 'tk') =>
     return input;
   });
 
+const secretsKey = makeExactValidator<Buffer>((input) => {
+  if (!/^[0-9a-fA-F]{64}$/.test(input)) throw new Error('must be 64 hexadecimal digits');
+  return Buffer.from(input, 'hex');
+});
+
 const flag = makeExactValidator<boolean>((input) => {
   if (input !== '0' && input !== '1') throw new Error(`must be 0 or 1, not "${input}"`);
   return input === '1';
@@ -122,6 +129,7 @@ export function parseConfig(env: NodeJS.ProcessEnv): Config {
     BOOTSTRAP_SECRET_KEY: apiKey('sk')({ default: undefined }),
     BOOTSTRAP_PUBLISHABLE_KEY: apiKey('pk')({ default: undefined }),
     BOOTSTRAP_TRIGGER_KEY: apiKey('tk')({ default: undefined }),
+    SECRETS_KEY: secretsKey({ default: undefined }),
     EXPIRY_GRACE: duration({ default: 0 }),
     MAX_EVENT_AGE: duration({ default: 34 * MILLISECONDS.d }),
     LOG_LEVEL: oneOf(...LOG_LEVELS)({ default: 'info' }),
@@ -143,6 +151,7 @@ export function parseConfig(env: NodeJS.ProcessEnv): Config {
     bootstrapSecretKey: parsed.BOOTSTRAP_SECRET_KEY,
     bootstrapPublishableKey: parsed.BOOTSTRAP_PUBLISHABLE_KEY,
     bootstrapTriggerKey: parsed.BOOTSTRAP_TRIGGER_KEY,
+    secretsKey: parsed.SECRETS_KEY,
     expiryGrace: parsed.EXPIRY_GRACE,
     maxEventAge: parsed.MAX_EVENT_AGE,
     logLevel: parsed.LOG_LEVEL,

@@ -25,8 +25,9 @@ describe('the logger', () => {
     );
     logger.info('started with sk_live_abcdefghijklmnop and tk_test_0123456789abcdef');
     logger.error(new Error('connect postgres://me:hunter2@db:5432/x failed; sent Bearer abc.def'));
+    logger.info('a webhook signed with whsec_abcDEF+/456=');
     const all = lines.join('');
-    for (const secret of ['abc', 'def', 'k1', 'c=1', 'klmnop', '0123456789', 'hunter2'])
+    for (const secret of ['DEF', 'abc', 'def', 'k1', 'c=1', 'klmnop', '0123456789', 'hunter2'])
       expect(all).not.toContain(secret);
     expect(entries()[1]!.msg).toBe('started with sk_live_[redacted] and tk_test_[redacted]');
     expect(all).toContain('postgres://me:[redacted]@db:5432/x');

@@ -7,6 +7,7 @@ export type { Logger } from 'pino';
 const SECRET_FIELDS = 'authorization|proxy-authorization|cookie|set-cookie|password|x-api-key|apiKey|secret';
 const FIELD = new RegExp(`("(?:${SECRET_FIELDS})":)(?:"(?:[^"\\\\]|\\\\.)*"|\\[[^\\]]*\\])`, 'gi');
 const API_KEY = /\b((?:sk|pk|tk)_(?:live|test)_)[A-Za-z0-9_-]+/g;
+const WEBHOOK_SECRET = /\bwhsec_[A-Za-z0-9+/=_-]+/g;
 const BEARER = /\b(Bearer|Basic) +[A-Za-z0-9._~+/=-]+/gi;
 const URL_PASSWORD = /(\b[a-z][a-z0-9+.-]*:\/\/[^\s:/@"\\]*:)[^\s/@"\\]+@/gi;
 
@@ -15,6 +16,7 @@ export const redact = (line: string): string =>
   line
     .replace(FIELD, '$1"[redacted]"')
     .replace(API_KEY, '$1[redacted]')
+    .replace(WEBHOOK_SECRET, 'whsec_[redacted]')
     .replace(BEARER, '$1 [redacted]')
     .replace(URL_PASSWORD, '$1[redacted]@');
 

@@ -5,8 +5,10 @@ import type { Instant } from '#libs/kernel';
 import {
   anyToInvoice,
   dueAccounts,
+  dueInvoices,
   dueSubscriptions,
   oldestDue,
+  oldestDueInvoice,
   oldestDueSubscription,
   scheduledTenants,
   subscribedTenants,
@@ -26,6 +28,8 @@ export interface ScheduleOptions {
   readonly settleSubscription: (tenant: string, subscriptionId: string) => Promise<bigint>;
   /** Invoices what is to be charged of subscriptions. */
   readonly invoice: (tenant: string, subscriptionIds: readonly string[]) => Promise<bigint>;
+  /** Records what time has made due of an invoice's collection, and tells the account and the subscription. */
+  readonly collect: (tenant: string, invoiceId: string) => Promise<bigint>;
   /** Resolves when the read models reflect a position; rejects when that takes too long. */
   readonly projected: (position: bigint) => Promise<void>;
   /** Told, of each environment, how long (ms) the oldest due work has been waiting. */
@@ -57,10 +61,11 @@ const LEAVE_ALONE = 5_000;
  * Settling is idempotent; nothing depends on it but the time at which facts are recorded.
  */
 export function startSchedules(options: ScheduleOptions): Schedules {
-  const { pool, now, grace, settle, settleSubscription, invoice, projected, onLag, onError } = options;
+  const { pool, now, grace, settle, settleSubscription, invoice, collect, projected, onLag, onError } =
+    options;
   const stopping = new AbortController();
   const { signal } = stopping;
-  /** Accounts and subscriptions that could not be settled, and until when (by `performance.now()`) they are left alone. */
+  /** Accounts, subscriptions and invoices that could not be settled, and until when (by `performance.now()`) they are left alone. */
   const failed = new Map<string, number>();
 
   async function work(client: pg.PoolClient): Promise<void> {
@@ -72,6 +77,7 @@ export function startSchedules(options: ScheduleOptions): Schedules {
         const oldest = earliest(
           await oldestDue(client, tenant, at, grace),
           await oldestDueSubscription(client, tenant, at),
+          await oldestDueInvoice(client, tenant, at),
         );
         onLag?.(tenant, oldest === null ? 0 : at - oldest);
         if (oldest !== null || (await anyToInvoice(client, tenant)))
@@ -103,15 +109,17 @@ export function startSchedules(options: ScheduleOptions): Schedules {
       // subscriptions first: what they tell accounts is due there too
       const subscriptions = await dueSubscriptions(client, tenant, at, share, leftAlone(tenant), BATCH);
       const customers = await dueAccounts(client, tenant, at, grace, share, leftAlone(tenant), BATCH);
+      const collected = await dueInvoices(client, tenant, at, share, leftAlone(tenant), BATCH);
       // what is over is charged once nothing else of the share is due
       const charged =
-        subscriptions.length + customers.length > 0
+        subscriptions.length + customers.length + collected.length > 0
           ? []
           : await subscriptionsToInvoice(client, tenant, share, leftAlone(tenant), INVOICED_AT_ONCE);
-      if (subscriptions.length + customers.length + charged.length === 0) return;
+      if (subscriptions.length + customers.length + collected.length + charged.length === 0) return;
       const positions = [
         ...(await settleAll(tenant, subscriptions, settleSubscription)),
         ...(await settleAll(tenant, customers, settle)),
+        ...(await settleAll(tenant, collected, collect)),
         ...(await invoiceAll(tenant, charged)),
       ];
       // what is recorded is due no more once the read model knows
@@ -228,7 +236,9 @@ async function tryLock(
   return rows[0]!.mine;
 }
 
-const earliest = (a: Instant | null, b: Instant | null): Instant | null =>
-  a === null || b === null ? (a ?? b) : Math.min(a, b);
+function earliest(...instants: readonly (Instant | null)[]): Instant | null {
+  const known = instants.filter((one) => one !== null);
+  return known.length === 0 ? null : Math.min(...known);
+}
 
 const ignore = (): void => {};

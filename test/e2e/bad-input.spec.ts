@@ -3,6 +3,7 @@ import { bootstrapOf, makeKeys, startServer } from '../support/server.js';
 import type { Answer, Client, Payload } from '../support/client.js';
 import { CREDIT_ROUTES } from './bad-credit-routes.js';
 import { PLAN_ROUTES } from './bad-plan-routes.js';
+import { PAYMENT_ROUTES, preparePayments } from './bad-payment-routes.js';
 import { CATALOG_ROUTES, prepare, type Route } from './bad-routes.js';
 import { prepareSubscriptions, SUBSCRIPTION_ROUTES } from './bad-subscription-routes.js';
 import {
@@ -25,6 +26,7 @@ beforeAll(async () => {
   api = world.api;
   await prepare(api);
   await prepareSubscriptions(api);
+  await preparePayments(api, world.jobs);
 });
 afterAll(() => world.close());
 
@@ -124,6 +126,7 @@ describe('every field of every body', () => {
     ...PLAN_ROUTES,
     ...CREDIT_ROUTES,
     ...SUBSCRIPTION_ROUTES,
+    ...PAYMENT_ROUTES,
   }).map(([name, route]) => ({
     name,
     route,

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { dueOf, invoice, numberSeries } from '#libs/billing';
+import { dueOf, invoice, numberSeries, paymentMethods } from '#libs/billing';
 import { apiKeys, installation } from '#libs/commands';
 import { claims } from '#libs/commands/catalog';
 import { evolve, initialAccount, type CreditEvent } from '#libs/credits';
@@ -53,6 +53,8 @@ const INSTALLATION = golden('installation.v1.json');
 const INVOICES = golden('invoices.v1.json');
 /** Of customers who have a time zone. */
 const ZONED = golden('invoices.zone.json');
+/** Settings of a merchant, payment methods, and invoices that are not paid. */
+const PAYMENTS = golden('payments.v1.json');
 const ALL = [
   ...ACCOUNT_V1,
   ...ACCOUNT_V2,
@@ -67,6 +69,7 @@ const ALL = [
   ...INSTALLATION,
   ...INVOICES,
   ...ZONED,
+  ...PAYMENTS,
 ];
 
 const ONE = 10n ** 12n;
@@ -336,6 +339,32 @@ describe('events of invoices as they were stored', () => {
       [due, paid, credited, overpaid].map((cents) => cents! * ONE),
     );
     expect(state.toDrive).toHaveLength(toDrive);
+  });
+
+  it.each([
+    ['inv_d0', 'unpaid', null],
+    ['inv_d1', 'uncollectible', { revision: 7, action: 'pause' }],
+    ['inv_d2', 'uncollectible', null],
+  ])('leave %s as it was collected: %s', (id, status, subscription) => {
+    const events = PAYMENTS.map(newest).filter(({ stream }) => stream === `invoice-t_${id}`);
+    const state = events.map((event) => event as never).reduce(invoice.evolve, invoice.initialState);
+    expect([state.status, state.unpaidAt, state.subscription]).toEqual([
+      status,
+      Date.UTC(2026, 1, 2),
+      subscription,
+    ]);
+    expect(state.attempts.map((attempt) => attempt.status)).toEqual([
+      'failed',
+      'withdrawn',
+      status === 'unpaid' ? 'requested' : 'withdrawn',
+    ]);
+    expect(state.tried).toEqual([]);
+  });
+
+  it('leave the customer with the payment methods it had', () => {
+    const events = PAYMENTS.map(newest).filter(({ stream }) => stream.startsWith('paymentMethods-'));
+    const methods = events.map((event) => event as never).reduce(paymentMethods.evolve, []);
+    expect(methods.map(({ methodId }) => methodId)).toEqual(['pm_2', 'pm_1']);
   });
 
   it('leave the numbers where they were', () => {

@@ -11,6 +11,7 @@ import {
   type InvoiceEvent,
   type MonetaryCredit,
   type OpenCreditNote,
+  type SealInvoice,
 } from '#libs/billing';
 import { amount, at, fixed } from './billing-world.js';
 
@@ -23,6 +24,7 @@ const VAT = taxOf({ taxId: 'DE1', standard: { rate: amount('0.19') } });
 export function beginning(
   charges: readonly Charge[],
   credits: readonly MonetaryCredit[] = [],
+  terms: Partial<SealInvoice> = {},
 ): readonly [InvoiceCommand, FinalizeInvoice] {
   const lines = chargeLines(charges);
   const draws = drawCredits(payables(lines), credits).map((one) => ({
@@ -39,6 +41,7 @@ export function beginning(
       numberPrefix: 'ACME',
       dueDays: 14,
       now: NOW,
+      ...terms,
     },
     { type: 'FinalizeInvoice', number: 'ACME-001', draws, creditGrantId: 'grant_over', now: NOW },
   ];
@@ -72,7 +75,16 @@ export const pay = (paymentId: string, cents: number): InvoiceCommand => ({
   creditGrantId: `grant_${paymentId}`,
   paidAt: NOW,
 });
-export const mark = (type: 'MarkUnpaid' | 'MarkUncollectible' | 'VoidInvoice'): InvoiceCommand => ({
+export const fail = (now: number = NOW, members: object = {}): InvoiceCommand => ({
+  type: 'RecordFailure',
+  provider: 'stripe',
+  reference: 'pi_1',
+  reason: 'card_declined',
+  methods: [],
+  now,
+  ...members,
+});
+export const mark = (type: 'MarkUncollectible' | 'VoidInvoice'): InvoiceCommand => ({
   type,
   reason: 'because',
   now: NOW,

@@ -76,7 +76,10 @@ export function invoicingWorld() {
     };
     const invoicesDeps: InvoicesDeps = {
       credits,
+      subscriptions: subscriptionsDeps,
       lookups: {
+        invoicesDue: async (_, __, after) =>
+          after === null ? (await issued()).map(({ invoiceId }) => invoiceId).sort() : [],
         subscriptionsToBill: async (_, after) =>
           after === null ? (await created()).map(({ id }) => id).sort() : [],
         subscriptionsOfAll: async (_, ids) =>

@@ -14,6 +14,9 @@ export interface HttpEdge {
   apply(app: INestApplication): void;
 }
 
+/** For routes that take the bytes of the body as they came: what is signed must not be written anew. */
+export const RAW_BODY = { rawBody: true } as const;
+
 /** Everything between the socket and the controllers: body parser, request ids, input rules, problems. */
 export function createHttpEdge(log: (error: unknown, instance: string) => void): HttpEdge {
   const adapter = new FastifyAdapter({
@@ -32,9 +35,9 @@ export function createHttpEdge(log: (error: unknown, instance: string) => void):
   const methodsOf = watchRoutes(fastify);
   closeQuietConnections(fastify);
   fastify.removeAllContentTypeParsers();
-  fastify.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (_, body, done) => {
+  fastify.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     try {
-      done(null, readJsonBody(body));
+      done(null, 'rawBody' in request.routeOptions.config ? body : readJsonBody(body));
     } catch (error) {
       done(error as Error);
     }

@@ -114,6 +114,15 @@ export const IsWhole = (least: number, most: number): PropertyDecorator =>
     Number.isInteger(value) ? checkRange(value as number, least, most) : ['type', 'must be a whole number'],
   );
 
+/** A list of whole JSON numbers. Codes `type`, `out_of_range`. */
+export const IsWholeList = (least: number, most: number, entries: number): PropertyDecorator =>
+  rule('isWholeList', (value) => {
+    if (!Array.isArray(value) || !value.every((item) => Number.isInteger(item)))
+      return ['type', 'must be a list of whole numbers'];
+    if (value.length > entries) return ['out_of_range', `must have at most ${entries} entries`];
+    return value.map((item: number) => checkRange(item, least, most)).find((fault) => fault !== null) ?? null;
+  });
+
 /** A JSON number, decimals allowed. Codes `type`, `out_of_range`. */
 export const IsNumberWithin = (least: number, most: number): PropertyDecorator =>
   rule('isNumberWithin', (value) =>

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import PdfDocument from 'pdfkit';
 import type { InvoiceAnswer, InvoiceLine } from '#libs/billing';
 import { wallClockAt } from '#libs/calendar';
-import { CURRENCIES } from '#libs/catalog';
+import { CURRENCIES, type BillingIdentity } from '#libs/catalog';
 import { formatInstant, readInstant } from '#libs/kernel';
 
 const MARGIN = 50;
@@ -63,9 +63,17 @@ interface Pen {
   readonly days: (period: { readonly start: string; readonly end: string }) => string;
 }
 
-function penOf(document: PDFKit.PDFDocument, { billTo, lines, currency, taxation }: InvoiceAnswer): Pen {
+function penOf(
+  document: PDFKit.PDFDocument,
+  { billFrom, billTo, lines, currency, taxation }: InvoiceAnswer,
+): Pen {
   const { name, businessName, email, taxId } = billTo;
-  const texts = [name, businessName, email, taxId, taxation.reason, ...lines.map((line) => line.description)];
+  const sender = billFrom ? senderLines(billFrom) : [];
+  const texts = [
+    ...[name, businessName, email, taxId, taxation.reason],
+    ...sender,
+    ...lines.map((line) => line.description),
+  ];
   const font = texts.every((text = '') => STANDARD_TEXT.test(text)) ? STANDARD : WIDE;
   const dayAt = (instant: number): string =>
     formatInstant(wallClockAt(instant, billTo.timezone ?? 'UTC')).slice(0, 10);
@@ -95,11 +103,16 @@ function writeHead({ document, plain, bold, day, days }: Pen, invoice: InvoiceAn
     plain(9, GREY).text(name, MARGIN + 300, y, { width: 50 });
     plain().text(value, MARGIN + 350, y, { width: WIDTH - 350, align: 'right' });
   });
-  bold().text('Bill to', MARGIN, MARGIN + 50);
-  plain();
-  const { name, businessName, taxId, email } = invoice.billTo;
-  for (const text of [businessName, name, email, taxId === undefined ? undefined : `Tax id ${taxId}`])
-    if (text !== undefined) document.text(text, { width: 260 });
+  const party = (title: string, y: number, texts: readonly (string | undefined)[]): void => {
+    bold().text(title, MARGIN, y);
+    plain();
+    for (const text of texts) if (text !== undefined && text !== '') document.text(text, { width: 260 });
+  };
+  const { billFrom, billTo } = invoice;
+  if (billFrom) party('From', MARGIN + 40, senderLines(billFrom));
+  const { name, businessName, taxId, email } = billTo;
+  const below = billFrom ? document.y + 12 : MARGIN + 50;
+  party('Bill to', below, [businessName, name, email, taxIdLine(taxId)]);
   return Math.max(document.y, MARGIN + facts.length * 14) + 30;
 }
 
@@ -175,6 +188,17 @@ function writeFooters({ document, plain }: Pen, { number }: InvoiceAnswer): void
     const text = `${number}  ·  page ${page + 1} of ${count}`;
     plain(8, GREY).text(text, MARGIN, 800, { width: WIDTH, align: 'center' });
   }
+}
+
+const taxIdLine = (taxId: string | undefined): string | undefined =>
+  taxId === undefined ? undefined : `Tax id ${taxId}`;
+
+function senderLines(from: BillingIdentity): readonly (string | undefined)[] {
+  const { name, addressLine1, addressLine2, postalCode, city, state, country, taxId, email } = from;
+  const words = (...parts: readonly (string | undefined)[]) => parts.filter((part) => part !== undefined);
+  const place = [words(postalCode, city).join(' '), ...words(state, country)];
+  const cityLine = place.filter((part) => part !== '').join(', ');
+  return [name, addressLine1, addressLine2, cityLine, email, taxIdLine(taxId)];
 }
 
 function rule(document: PDFKit.PDFDocument, y: number): void {

@@ -1,11 +1,12 @@
 import { Body, Controller, Get, Header, HttpCode, Param, Post, Query, StreamableFile } from '@nestjs/common';
 import { QueryBus } from '@nestjs/cqrs';
 import { ApiBearerAuth, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
-import { Problem } from '#libs/kernel';
+import { Problem, type Instant } from '#libs/kernel';
 import { resolveCustomer } from '#libs/commands';
 import {
   invoices,
   operateInvoice,
+  readPayments,
   traceLine,
   upcomingInvoices,
   type InvoiceOperation,
@@ -30,7 +31,14 @@ import {
 import { ReadGate } from '../read-gate.js';
 import { RuntimeRef } from '../runtime-ref.js';
 import { invoicePdf } from './invoice-pdf.js';
-import { CreditNoteDto, InvoiceReasonBody, InvoicesQuery, PaidBody, UpcomingQuery } from './invoices.dto.js';
+import {
+  CreditNoteDto,
+  InvoiceReasonBody,
+  InvoicesQuery,
+  PaidBody,
+  UnpaidBody,
+  UpcomingQuery,
+} from './invoices.dto.js';
 
 /** What was charged, why, and what became of it. */
 @ApiTags('Invoices')
@@ -51,7 +59,7 @@ export class InvoicesController {
     const customerId = named === undefined ? undefined : (await this.customer(call, named, query)).id;
     const filters = { customerId, subscriptionId, status, from, to };
     const { data, nextKey, position } = await this.queries.execute(
-      new ListInvoices(call.tenant, filters, pageOf(query)),
+      new ListInvoices(call.tenant, this.now(call), filters, pageOf(query)),
     );
     answerRead(call.reply, position);
     return answerPage(data, nextKey);
@@ -110,6 +118,21 @@ export class InvoicesController {
     return { line, ...answerPage(usage, nextKey) };
   }
 
+  @Get(':id/payments')
+  @ApiOperation({
+    summary: 'How an invoice is collected: attempts that are asked for, payments, failures',
+    description:
+      'Nobody is charged from here: an integration charges the method of the attempt that is `requested`, with `invoiceId` in the metadata of the payment, and the provider tells the outcome by its webhook.',
+  })
+  async payments(@Read() { tenant, reply }: ReadCall, @Query() _: ReadQuery, @Param('id') id: string) {
+    const { invoices: deps, eventStore } = this.runtime.current;
+    // read from the log itself, so it reflects every position that anybody knows
+    const position = await eventStore.head();
+    const answer = await readPayments(deps, tenant, id);
+    answerRead(reply, position);
+    return answer;
+  }
+
   @Post(':id/finalize')
   @HttpCode(200)
   @ApiOperation({
@@ -161,6 +184,23 @@ export class InvoicesController {
     return this.operate(call, id, { action: 'mark-paid', request: plain(body) });
   }
 
+  @Post(':id/mark-unpaid')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'Record that a payment failed',
+    description:
+      'The customer’s next payment method is asked for, and where there is a policy dunning begins.',
+  })
+  @ApiIdempotencyKey()
+  markUnpaid(
+    @Write() call: WriteCall,
+    @Query() _: NoQuery,
+    @Param('id') id: string,
+    @Body() body: UnpaidBody,
+  ) {
+    return this.operate(call, id, { action: 'mark-unpaid', request: plain(body) });
+  }
+
   @Post(':id/mark-uncollectible')
   @HttpCode(200)
   @ApiOperation({ summary: 'Record that payment is not expected any more' })
@@ -174,6 +214,10 @@ export class InvoicesController {
     return this.operate(call, id, { action: 'mark-uncollectible', request: { ...body } });
   }
 
+  private now({ tenant }: ReadCall): Instant {
+    return this.runtime.current.clocks.now(tenant);
+  }
+
   private customer({ tenant }: ReadCall, id: string, query: { readonly isExtCustId?: string }) {
     return resolveCustomer(this.runtime.current.credits, tenant, {
       id,
@@ -184,7 +228,7 @@ export class InvoicesController {
   /** @throws Problem `not_found` for one that is not issued */
   private async find(call: ReadCall, query: ReadQuery, id: string) {
     const { readModels, writer } = this.runtime.current;
-    const look = () => this.queries.execute(new FindInvoice(call.tenant, id));
+    const look = () => this.queries.execute(new FindInvoice(call.tenant, this.now(call), id));
     await this.gate.pass(call, query);
     let found = await look();
     const own = writer.knownPosition(invoices.category, call.tenant, id);

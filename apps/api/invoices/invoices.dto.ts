@@ -49,6 +49,17 @@ export class PaidBody {
   reference?: string;
 }
 
+export class UnpaidBody extends InvoiceReasonBody {
+  @Field(IsText(128), { optional: true, description: 'what whoever collects calls the payment' })
+  reference?: string;
+
+  @Field(IsText(255), {
+    optional: true,
+    description: 'providerReference of the method that was tried, where that is not the one asked for',
+  })
+  providerReference?: string;
+}
+
 export class CreditNoteLineDto {
   @Field(IsText(32, 1), { example: '1', description: 'a charge of the invoice' })
   lineId!: string;

@@ -3,7 +3,7 @@ import { CommandBus } from '@nestjs/cqrs';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { formatInstant, parseInstant, Problem, type Instant } from '#libs/kernel';
 import { countSettled, isTest, runOnce, SettleDueGrants, type CommandContext } from '#libs/commands';
-import { processInvoices } from '#libs/commands/invoices';
+import { collectPayments, processInvoices } from '#libs/commands/invoices';
 import { settleSubscriptions } from '#libs/commands/subscriptions';
 import { ForKeys } from '../auth.js';
 import {
@@ -80,6 +80,21 @@ export class TriggersController {
     return this.run(call, 'trigger.invoices', body, async (at) => {
       await this.settle(call.context, at, 'all');
       const counts = await processInvoices(this.runtime.current.invoices, call.context);
+      return { processed: counts.invoices, ...counts };
+    });
+  }
+
+  @Post('billing/process-payments')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'Collect what is due',
+    description:
+      'Of every invoice under a dunning policy: payments to be asked for, due dates that passed, and the end. `processed` counts invoices. Again records nothing.',
+  })
+  @ApiIdempotencyKey()
+  processPayments(@Write() call: WriteCall, @Query() _: NoQuery, @Body() body: TriggerDto) {
+    return this.run(call, 'trigger.payments', body, async (at) => {
+      const counts = await collectPayments(this.runtime.current.invoices, call.context, at);
       return { processed: counts.invoices, ...counts };
     });
   }

@@ -1,4 +1,5 @@
 import {
+  applyChanges,
   CLAIM,
   claimDecider,
   creditDefinitionKind,
@@ -6,6 +7,7 @@ import {
   documentDecider,
   enrollmentRuleKind,
   featureKind,
+  merchantKind,
   meterKind,
   planKind,
   priceKind,
@@ -21,6 +23,7 @@ import type {
   DocumentCommand,
   DocumentEvent,
   DocumentKind,
+  Merchant,
 } from '#libs/catalog';
 import { eventTypesOf } from '#libs/event-types';
 import type { StreamKind } from '../stream-kind.js';
@@ -52,6 +55,23 @@ export const customers = catalogKind(customerKind);
 export const creditDefinitions = catalogKind(creditDefinitionKind);
 export const pricingTables = catalogKind(pricingTableKind);
 export const enrollmentRules = catalogKind(enrollmentRuleKind);
+
+/** Id of the one document that holds an environment's settings; its first change makes it. */
+export const MERCHANT = 'settings';
+const settings = catalogKind(merchantKind);
+export const merchants: CatalogKind<Merchant, 'Merchant'> = {
+  ...settings,
+  decider: {
+    ...settings.decider,
+    decide: (command, document) =>
+      settings.decider.decide(
+        command.type === 'Update' && document === null
+          ? { ...command, type: 'Create', id: MERCHANT, attributes: applyChanges({}, command.changes) }
+          : command,
+        document,
+      ),
+  },
+};
 
 export const claims: StreamKind<ClaimState, ClaimCommand, ClaimEvent> = {
   category: CLAIM,

@@ -7,6 +7,7 @@ import type {
   Customer,
   Document,
   Feature,
+  Merchant,
   Meter,
   Plan,
   Price,
@@ -20,6 +21,8 @@ import {
   creditDefinitions,
   customers,
   features,
+  MERCHANT,
+  merchants,
   meters,
   plans,
   prices,
@@ -51,6 +54,8 @@ export interface CatalogReader {
   definition(tenant: string, id: string): Lookup<Document<CreditDefinition>>;
   customer(tenant: string, id: string): Lookup<Document<Customer>>;
   customerByExternalId(tenant: string, externalId: string): Lookup<Document<Customer>>;
+  /** Settings of the environment; null: nobody has set any. */
+  merchant(tenant: string): Lookup<Document<Merchant>>;
   /** The newest version of a plan. */
   newestPlan(tenant: string, stablePlanId: string): Promise<Document<Plan> | null>;
   /** The prices that count for a version of a plan: in each currency the latest of its own, else the one it goes on using. */
@@ -174,6 +179,7 @@ export function createCatalogReader(options: CatalogReaderOptions): CatalogReade
   const plan = document(plans);
   const definition = document(creditDefinitions);
   const storedUnit = document(units);
+  const merchant = document(merchants);
 
   /** The owner of a claimed value, if it really holds it. */
   function owner<T>(
@@ -202,6 +208,7 @@ export function createCatalogReader(options: CatalogReaderOptions): CatalogReade
     customer,
     plan,
     definition,
+    merchant: (tenant) => merchant(tenant, MERCHANT),
     unit: (tenant, code) => currencyUnit(code) ?? storedUnit(tenant, code),
     meterByEventName: (tenant, eventName) =>
       owner('eventName', tenant, eventName, (id) =>

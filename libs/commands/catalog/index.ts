@@ -9,6 +9,7 @@ export {
   customers,
   enrollmentRules,
   features,
+  merchants,
   meters,
   plans,
   prices,
@@ -34,6 +35,7 @@ export type { MeterChanges, MeterInput } from './meters.js';
 export type { PlanFeatureInput } from './plan-terms.js';
 export type { PlanChanges, PlanInput } from './plans.js';
 export * from './offers.handlers.js';
+export * from './merchant.js';
 export { BILLING_INTERVALS, SIMPLE_PRICING_MODELS } from './prices.js';
 export type { ChargeInput, PriceInput } from './prices.js';
 export type { UnitInput } from './units.js';

@@ -13,19 +13,25 @@ import {
   type TakeNumbers,
 } from '#libs/billing';
 import { eventTypesOf } from '#libs/event-types';
+import type { Instant } from '#libs/kernel';
 import type { CreditsDeps } from '../credits/deps.js';
 import type { StreamKind } from '../stream-kind.js';
+import type { SubscriptionsDeps } from '../subscriptions/deps.js';
 
 /** What the commands on invoices work with. */
 export interface InvoicesDeps {
   readonly credits: CreditsDeps;
   readonly lookups: InvoiceLookups;
+  /** What an invoice that is given up may end. */
+  readonly subscriptions: SubscriptionsDeps;
 }
 
 /** What invoicing must find in the read models: as of the end of the log, or Problem `read_model_behind`. */
 export interface InvoiceLookups {
   /** Subscriptions with charges to close or invoices to finish: a page after the id `after`, in order of their ids. */
   subscriptionsToBill(tenant: string, after: string | null): Promise<readonly string[]>;
+  /** Invoices of which something is due at an instant, or is not driven yet: a page after the id `after`, in order of their ids. */
+  invoicesDue(tenant: string, at: Instant, after: string | null): Promise<readonly string[]>;
   /** Every subscription of these customers, over or not. */
   subscriptionsOfAll(
     tenant: string,
@@ -33,16 +39,13 @@ export interface InvoiceLookups {
   ): Promise<readonly { readonly id: string; readonly createdPosition: bigint }[]>;
 }
 
-/** Begins the numbers of customers that have no prefix of their own. */
-export const NUMBER_PREFIX = 'INV';
-/** Days after the day of issue on which an invoice is due. */
-export const DUE_DAYS = 14;
-
 /** The streams of invoices, named by the invoice's id. */
 export const invoices: StreamKind<InvoiceState, InvoiceCommand, InvoiceEvent> = {
   category: 'invoice',
   decider: invoice,
   eventTypes: eventTypesOf('invoice'),
+  // what time has made due counts from its own instant
+  effectiveAt: ({ data }) => ('at' in data ? data.at : undefined),
 };
 
 /** What a subscription has been charged, named by the subscription's id. */

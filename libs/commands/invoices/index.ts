@@ -1,4 +1,5 @@
 export * from './charges.js';
+export * from './collecting.js';
 export * from './deps.js';
 export * from './driving.js';
 export * from './finishing.js';

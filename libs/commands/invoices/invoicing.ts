@@ -2,23 +2,20 @@ import {
   chargeLines,
   closingOf,
   momentAfter,
-  taxOf,
   timelineOf,
   type AccountBound,
-  type BillTo,
   type ChargesClosed,
   type InvoiceCommand,
-  type TaxTerms,
   type Timeline,
 } from '#libs/billing';
-import type { Customer, Document } from '#libs/catalog';
 import { upcast } from '#libs/event-types';
-import { formatInstant, readAmount, readInstant } from '#libs/kernel';
+import { formatInstant, readInstant } from '#libs/kernel';
 import { derivedId } from '../ids.js';
 import { streamName, type CommandContext } from '../stream-kind.js';
 import { chargesBetween, subscriptionFacts } from './charges.js';
-import { DUE_DAYS, invoices, NUMBER_PREFIX, subscriptionBilling, type InvoicesDeps } from './deps.js';
+import { invoices, subscriptionBilling, type InvoicesDeps } from './deps.js';
 import { finishInvoices, isFinished } from './finishing.js';
+import { invoiceTerms } from './invoice-terms.js';
 
 /** Subscriptions invoiced at once. */
 const AT_ONCE = 50;
@@ -166,6 +163,7 @@ async function sealInvoices(
     accounts,
   });
   const customer = (await deps.credits.catalog.customer(tenant, timeline.state.customerId))!;
+  const { taxation, ...terms } = invoiceTerms(customer, await deps.credits.catalog.merchant(tenant));
   const from = before === null ? timeline.state.startedAt : readInstant(before.at);
   for (const { invoiceId, currency } of closing.invoices)
     await deps.credits.writer.execute(invoices, invoiceId, {
@@ -177,15 +175,13 @@ async function sealInvoices(
         invoiceId,
         customerId: customer.id,
         subscriptionId,
-        billTo: billToOf(customer),
+        ...terms,
         ...(from < bound.at ? { period: { start: formatInstant(from), end: formatInstant(bound.at) } } : {}),
         charges: {
           currency,
           lines: chargeLines(byCurrency.get(currency) ?? []),
-          taxation: taxOf(taxTermsOf(customer)),
+          taxation,
         },
-        numberPrefix: customer.attributes.invoicePrefix ?? NUMBER_PREFIX,
-        dueDays: DUE_DAYS,
         now,
       }),
     });
@@ -205,24 +201,3 @@ async function closingBefore(
     return upcast(event, subscriptionBilling.eventTypes).data as unknown as ChargesClosed;
   throw new Error(`closing ${number - 1} of ${subscriptionId} is missing`);
 }
-
-export const billToOf = ({ attributes }: Document<Customer>): BillTo => {
-  const { name, businessName, taxId, email, timezone } = attributes;
-  return {
-    name,
-    ...(businessName === undefined ? {} : { businessName }),
-    ...(taxId === undefined ? {} : { taxId }),
-    ...(email === undefined ? {} : { email }),
-    ...(timezone === undefined || timezone === 'UTC' ? {} : { timezone }),
-  };
-};
-
-export const taxTermsOf = ({ attributes }: Document<Customer>): TaxTerms => {
-  const { taxId, businessName, taxExempt, taxExemptReason, taxRate } = attributes;
-  return {
-    taxId,
-    businessName,
-    ...(taxExempt === true ? { exempt: { reason: taxExemptReason } } : {}),
-    ...(taxRate === undefined ? {} : { manual: { rate: readAmount(taxRate) } }),
-  };
-};

@@ -4,13 +4,16 @@ import {
   type InvoiceAnswer,
   type InvoiceCommand,
   type InvoiceState,
+  type RequestedMethod,
 } from '#libs/billing';
 import { latest } from '#libs/event-store';
 import { issue, parseAmount, Problem, type Amount, type Instant, type Issue, type Json } from '#libs/kernel';
 import { unacceptable } from '../credits/amounts.js';
 import type { Answered } from '../credits/answered.js';
 import { derivedId } from '../ids.js';
+import { requestableMethods } from '../payments/payment-methods.js';
 import type { CommandContext } from '../stream-kind.js';
+import { collectInvoice } from './collecting.js';
 import { invoices, type InvoicesDeps } from './deps.js';
 import { driveInvoice } from './driving.js';
 import { finishInvoices, numberAll } from './finishing.js';
@@ -20,6 +23,14 @@ export type InvoiceOperation =
   | { readonly action: 'finalize'; readonly request: object }
   | { readonly action: 'void' | 'mark-uncollectible'; readonly request: { readonly reason: string } }
   | { readonly action: 'mark-paid'; readonly request: { readonly reference?: string } }
+  | {
+      readonly action: 'mark-unpaid';
+      readonly request: {
+        readonly reason: string;
+        readonly reference?: string;
+        readonly providerReference?: string;
+      };
+    }
   | { readonly action: 'credit-note'; readonly request: CreditNoteBody };
 
 export interface CreditNoteBody {
@@ -43,12 +54,15 @@ export async function operateInvoice(
   const { state } = await writer.read(invoices, tenant, invoiceId);
   if (!state.sealed) throw new Problem('not_found', `There is no invoice ${JSON.stringify(invoiceId)}.`);
   const own = { ...context, idempotencyKey: undefined };
+  await collectInvoice(deps, own, invoiceId);
   if (action === 'finalize') await finishInvoices(deps, own, [invoiceId]);
   const idOf = (prefix: string): string =>
     idempotencyKey === undefined
       ? newId(prefix)
       : derivedId(prefix, tenant, invoiceId, action, idempotencyKey);
-  const commandAt = action === 'finalize' ? null : commandOf(invoiceId, action, request as never, idOf);
+  const methods = await requestableMethods(deps.credits, tenant, state.sealed.customerId);
+  const commandAt =
+    action === 'finalize' ? null : commandOf(invoiceId, action, request as never, methods, idOf);
   const written =
     commandAt &&
     (await writer.execute(invoices, invoiceId, {
@@ -71,15 +85,24 @@ export async function operateInvoice(
 function commandOf(
   invoiceId: string,
   action: Exclude<InvoiceOperation['action'], 'finalize'>,
-  request: { readonly reason: string; readonly reference?: string } & CreditNoteBody,
+  request: {
+    readonly reason: string;
+    readonly reference?: string;
+    readonly providerReference?: string;
+  } & CreditNoteBody,
+  methods: readonly RequestedMethod[],
   idOf: (prefix: string) => string,
 ): (now: Instant) => InvoiceCommand {
-  const { reason, reference } = request;
+  const { reason, reference, providerReference: methodReference } = request;
   switch (action) {
     case 'void':
       return (now) => ({ type: 'VoidInvoice', reason, now });
     case 'mark-uncollectible':
       return (now) => ({ type: 'MarkUncollectible', reason, now });
+    case 'mark-unpaid': {
+      const failure = { provider: 'manual', reference, methodReference, reason, methods } as const;
+      return (now) => ({ type: 'RecordFailure', ...failure, now });
+    }
     case 'mark-paid': {
       const [paymentId, creditGrantId] = [idOf('pay'), idOf('grant')];
       return (now) => ({ type: 'MarkPaid', paymentId, reference, creditGrantId, now });

@@ -4,7 +4,6 @@ import {
   completeInvoice,
   drawCredits,
   payables,
-  taxOf,
   timelineOf,
   type BillTo,
   type InvoiceContent,
@@ -19,7 +18,8 @@ import { derivedId } from '../ids.js';
 import { chargesBetween, createGrantLookup, subscriptionFacts } from './charges.js';
 import { subscriptionBilling, type InvoicesDeps } from './deps.js';
 import { contextOf } from './finishing.js';
-import { accountHeads, billToOf, taxTermsOf } from './invoicing.js';
+import { invoiceTerms } from './invoice-terms.js';
+import { accountHeads } from './invoicing.js';
 
 /** An invoice as it would be if the current period ended now: made from the log, written nowhere. */
 export interface UpcomingInvoice extends InvoiceContent {
@@ -60,7 +60,7 @@ export async function upcomingInvoices(
     accounts: await accountHeads(deps, tenant, timeline),
   });
   const customer = (await credits.catalog.customer(tenant, timeline.state.customerId))!;
-  const taxation = taxOf(taxTermsOf(customer));
+  const { taxation, billTo } = invoiceTerms(customer, await credits.catalog.merchant(tenant));
   const number = String((closed?.number ?? 0) + 1);
   return Promise.all(
     [...byCurrency].map(async ([currency, charges]): Promise<UpcomingInvoice> => {
@@ -71,7 +71,7 @@ export async function upcomingInvoices(
         invoiceId: derivedId('inv', tenant, subscriptionId, number, currency),
         customerId: customer.id,
         subscriptionId,
-        billTo: billToOf(customer),
+        billTo,
         closesAt: formatInstant(at),
         ...completeInvoice({ currency, lines, taxation }, drawCredits(open, available)),
       };

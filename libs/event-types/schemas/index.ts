@@ -52,12 +52,21 @@ import invoice_InvoiceSealed_v1 from './invoice/InvoiceSealed.v1.json' with { ty
 import invoice_InvoiceUncollectible_v1 from './invoice/InvoiceUncollectible.v1.json' with { type: 'json' };
 import invoice_InvoiceUnpaid_v1 from './invoice/InvoiceUnpaid.v1.json' with { type: 'json' };
 import invoice_InvoiceVoided_v1 from './invoice/InvoiceVoided.v1.json' with { type: 'json' };
+import invoice_PaymentFailed_v1 from './invoice/PaymentFailed.v1.json' with { type: 'json' };
 import invoice_PaymentRecorded_v1 from './invoice/PaymentRecorded.v1.json' with { type: 'json' };
+import invoice_PaymentRequested_v1 from './invoice/PaymentRequested.v1.json' with { type: 'json' };
+import invoice_SubscriptionDriven_v1 from './invoice/SubscriptionDriven.v1.json' with { type: 'json' };
 import invoiceNumbers_NumbersTaken_v1 from './invoiceNumbers/NumbersTaken.v1.json' with { type: 'json' };
 import jobRun_JobRan_v1 from './jobRun/JobRan.v1.json' with { type: 'json' };
+import merchant_MerchantArchived_v1 from './merchant/MerchantArchived.v1.json' with { type: 'json' };
+import merchant_MerchantCreated_v1 from './merchant/MerchantCreated.v1.json' with { type: 'json' };
+import merchant_MerchantUpdated_v1 from './merchant/MerchantUpdated.v1.json' with { type: 'json' };
 import meter_MeterArchived_v1 from './meter/MeterArchived.v1.json' with { type: 'json' };
 import meter_MeterCreated_v1 from './meter/MeterCreated.v1.json' with { type: 'json' };
 import meter_MeterUpdated_v1 from './meter/MeterUpdated.v1.json' with { type: 'json' };
+import paymentMethods_PaymentMethodAdded_v1 from './paymentMethods/PaymentMethodAdded.v1.json' with { type: 'json' };
+import paymentMethods_PaymentMethodRemoved_v1 from './paymentMethods/PaymentMethodRemoved.v1.json' with { type: 'json' };
+import paymentMethods_PaymentMethodsReordered_v1 from './paymentMethods/PaymentMethodsReordered.v1.json' with { type: 'json' };
 import plan_PlanArchived_v1 from './plan/PlanArchived.v1.json' with { type: 'json' };
 import plan_PlanCreated_v1 from './plan/PlanCreated.v1.json' with { type: 'json' };
 import plan_PlanUpdated_v1 from './plan/PlanUpdated.v1.json' with { type: 'json' };
@@ -89,6 +98,7 @@ import testClock_TestClockAdvanced_v1 from './testClock/TestClockAdvanced.v1.jso
 import unit_UnitArchived_v1 from './unit/UnitArchived.v1.json' with { type: 'json' };
 import unit_UnitCreated_v1 from './unit/UnitCreated.v1.json' with { type: 'json' };
 import unit_UnitUpdated_v1 from './unit/UnitUpdated.v1.json' with { type: 'json' };
+import unmatchedPayments_PaymentUnmatched_v1 from './unmatchedPayments/PaymentUnmatched.v1.json' with { type: 'json' };
 
 /** What the streams of each category tell. */
 export const CATEGORIES: ReadonlyMap<string, string> = new Map([
@@ -100,7 +110,10 @@ export const CATEGORIES: ReadonlyMap<string, string> = new Map([
   ['price', 'What a plan costs.'],
   ['customer', 'Who buys.'],
   ['creditDefinition', 'Templates of grants.'],
+  ['merchant', 'Settings of an environment: tax, numbers, who sends invoices, how they are collected.'],
   ['invoice', 'An invoice from the moment its charges are fixed, with payments and credit notes.'],
+  ['paymentMethods', 'How a customer pays, one stream per customer.'],
+  ['unmatchedPayments', 'Money that a provider told of and no invoice has, one stream per provider.'],
   ['invoiceNumbers', 'The numbers of invoices and of credit notes, one stream per prefix.'],
   [
     'subscriptionBilling',
@@ -171,12 +184,21 @@ export const SCHEMAS: ReadonlyMap<string, Schema> = new Map<string, Schema>([
   ['invoice/InvoiceUncollectible.v1', invoice_InvoiceUncollectible_v1],
   ['invoice/InvoiceUnpaid.v1', invoice_InvoiceUnpaid_v1],
   ['invoice/InvoiceVoided.v1', invoice_InvoiceVoided_v1],
+  ['invoice/PaymentFailed.v1', invoice_PaymentFailed_v1],
   ['invoice/PaymentRecorded.v1', invoice_PaymentRecorded_v1],
+  ['invoice/PaymentRequested.v1', invoice_PaymentRequested_v1],
+  ['invoice/SubscriptionDriven.v1', invoice_SubscriptionDriven_v1],
   ['invoiceNumbers/NumbersTaken.v1', invoiceNumbers_NumbersTaken_v1],
   ['jobRun/JobRan.v1', jobRun_JobRan_v1],
+  ['merchant/MerchantArchived.v1', merchant_MerchantArchived_v1],
+  ['merchant/MerchantCreated.v1', merchant_MerchantCreated_v1],
+  ['merchant/MerchantUpdated.v1', merchant_MerchantUpdated_v1],
   ['meter/MeterArchived.v1', meter_MeterArchived_v1],
   ['meter/MeterCreated.v1', meter_MeterCreated_v1],
   ['meter/MeterUpdated.v1', meter_MeterUpdated_v1],
+  ['paymentMethods/PaymentMethodAdded.v1', paymentMethods_PaymentMethodAdded_v1],
+  ['paymentMethods/PaymentMethodRemoved.v1', paymentMethods_PaymentMethodRemoved_v1],
+  ['paymentMethods/PaymentMethodsReordered.v1', paymentMethods_PaymentMethodsReordered_v1],
   ['plan/PlanArchived.v1', plan_PlanArchived_v1],
   ['plan/PlanCreated.v1', plan_PlanCreated_v1],
   ['plan/PlanUpdated.v1', plan_PlanUpdated_v1],
@@ -211,4 +233,5 @@ export const SCHEMAS: ReadonlyMap<string, Schema> = new Map<string, Schema>([
   ['unit/UnitArchived.v1', unit_UnitArchived_v1],
   ['unit/UnitCreated.v1', unit_UnitCreated_v1],
   ['unit/UnitUpdated.v1', unit_UnitUpdated_v1],
+  ['unmatchedPayments/PaymentUnmatched.v1', unmatchedPayments_PaymentUnmatched_v1],
 ]);

@@ -1,4 +1,5 @@
 import type { EventStore } from '#libs/event-store';
+import { formatInstant, type Instant } from '#libs/kernel';
 import type pg from 'pg';
 import { asProblem } from '../reading.js';
 import { run } from '../sink.js';
@@ -13,6 +14,8 @@ const PAGE = 200;
 const TO_BILL = `select b.id from ${LIVE}.subscription_billing b where b.tenant = $1 and b.moment > b.closed
   union select i.subscription_id from ${LIVE}.invoices i
     where i.tenant = $1 and i.number is null and i.subscription_id is not null`;
+
+const DUE = `tenant = $1 and (due_at <= $2 or undriven)`;
 
 /** What invoicing finds its work by, as of the end of the log. Each throws Problem `read_model_behind` when that takes too long. */
 export function createInvoiceLookups(
@@ -33,6 +36,13 @@ export function createInvoiceLookups(
         await rowsOf<{ id: string }>(
           `select id from (${TO_BILL}) open where id > $2 order by id limit ${PAGE}`,
           [tenant, after ?? ''],
+        )
+      ).map(({ id }) => id),
+    invoicesDue: async (tenant: string, at: Instant, after: string | null) =>
+      (
+        await rowsOf<{ id: string }>(
+          `select id from ${LIVE}.invoices where ${DUE} and id > $3 order by id limit ${PAGE}`,
+          [tenant, formatInstant(at), after ?? ''],
         )
       ).map(({ id }) => id),
     subscriptionsOfAll: async (tenant: string, customerIds: readonly string[]) =>
@@ -72,4 +82,40 @@ export async function anyToInvoice(client: pg.ClientBase, tenant: string): Promi
     'invoices.any',
   );
   return rows[0]?.any === true;
+}
+
+/** Up to `limit` invoices of one share of the tenant's work of which something is due, without those in `except`. */
+export async function dueInvoices(
+  client: pg.ClientBase,
+  tenant: string,
+  now: Instant,
+  share: { readonly index: number; readonly of: number },
+  except: readonly string[],
+  limit: number,
+): Promise<readonly string[]> {
+  const { rows } = await run<{ id: string }>(
+    client,
+    `select id from ${LIVE}.invoices where ${DUE} and (hashtext(id) & 2147483647) % $3 = $4 and id <> all($5::text[])
+     order by due_at limit $6`,
+    [tenant, formatInstant(now), share.of, share.index, except, limit],
+    'invoices.collect',
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** When the first thing of an invoice fell due that is not recorded yet; null when nothing is. */
+export async function oldestDueInvoice(
+  client: pg.ClientBase,
+  tenant: string,
+  now: Instant,
+): Promise<Instant | null> {
+  const { rows } = await run<{ oldest: Date | null }>(
+    client,
+    `select least(
+       (select min(due_at) from ${LIVE}.invoices where tenant = $1 and due_at <= $2),
+       (select $2::timestamptz from ${LIVE}.invoices where tenant = $1 and undriven limit 1)) as oldest`,
+    [tenant, formatInstant(now)],
+    'invoices.oldest',
+  );
+  return rows[0]?.oldest?.getTime() ?? null;
 }

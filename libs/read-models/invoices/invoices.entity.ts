@@ -6,6 +6,8 @@ import { LIVE } from '../table.js';
 @Index('invoices_in_order', ['tenant', 'createdPosition'])
 @Index('invoices_by_customer', ['tenant', 'customerId', 'createdPosition'])
 @Index('invoices_unfinished', ['tenant', 'subscriptionId'], { where: 'number is null' })
+@Index('invoices_due', ['tenant', 'dueAt', 'id'], { where: 'due_at is not null' })
+@Index('invoices_undriven', ['tenant', 'id'], { where: 'undriven' })
 export class InvoiceRow {
   @Column({ type: 'text', primary: true })
   tenant!: string;
@@ -28,6 +30,14 @@ export class InvoiceRow {
 
   @Column({ name: 'issued_at', type: 'timestamp with time zone', nullable: true })
   issuedAt!: string | null;
+
+  /** When time changes something of its collection; null: never. */
+  @Column({ name: 'due_at', type: 'timestamp with time zone', nullable: true })
+  dueAt!: string | null;
+
+  /** Whether an account, or the subscription, is to be told something. */
+  @Column({ type: 'boolean' })
+  undriven!: boolean;
 
   /** The facts of its stream. */
   @Column({ type: 'json' })

@@ -1,10 +1,12 @@
 import {
   evolveInvoice,
   initialInvoice,
+  nextStep,
   type ChargesClosed,
   type InvoiceEvent,
   type InvoiceFinalized,
 } from '#libs/billing';
+import { formatInstant } from '#libs/kernel';
 import { chargesSeatsAtOnce, type SubscriptionCreated, type SubscriptionEvent } from '#libs/subscriptions';
 import type { ProjectedEvent, Projection, Sink } from '../projection.js';
 import { textArray } from '../sink.js';
@@ -151,7 +153,9 @@ async function projectInvoices(events: readonly ProjectedEvent[], sink: Sink): P
 }
 
 function rowOf({ tenant, id, subscriptionId, facts, createdPosition, position }: Open): InvoiceRow {
-  const { status, final, sealed } = facts.reduce(evolveInvoice, initialInvoice);
+  const state = facts.reduce(evolveInvoice, initialInvoice);
+  const { status, final, sealed } = state;
+  const due = nextStep(state);
   return {
     tenant,
     id,
@@ -160,6 +164,8 @@ function rowOf({ tenant, id, subscriptionId, facts, createdPosition, position }:
     number: final?.number ?? null,
     status,
     issuedAt: final?.issuedAt ?? null,
+    dueAt: due && formatInstant(due.at),
+    undriven: state.toDrive.length > 0 || state.subscription !== null,
     facts: JSON.stringify(facts),
     createdPosition,
     position,

@@ -2,6 +2,7 @@ import { Inject } from '@nestjs/common';
 import { Query, QueryHandler, type IQueryHandler } from '@nestjs/cqrs';
 import type pg from 'pg';
 import { invoiceAnswer, type InvoiceAnswer, type InvoiceEvent } from '#libs/billing';
+import { formatInstant, type Instant } from '#libs/kernel';
 import {
   numbersOf,
   pageOfRows,
@@ -24,10 +25,11 @@ export interface InvoiceFilters {
   readonly to?: string | undefined;
 }
 
-/** The issued invoices of a tenant, oldest first. */
+/** The issued invoices of a tenant as they are at `now`, oldest first. */
 export class ListInvoices extends Query<ListPage<InvoiceAnswer>> {
   constructor(
     readonly tenant: string,
+    readonly now: Instant,
     readonly filters: InvoiceFilters,
     readonly page: PageRequest,
   ) {
@@ -38,6 +40,7 @@ export class ListInvoices extends Query<ListPage<InvoiceAnswer>> {
 export class FindInvoice extends Query<Found<InvoiceAnswer>> {
   constructor(
     readonly tenant: string,
+    readonly now: Instant,
     readonly id: string,
   ) {
     super();
@@ -71,14 +74,16 @@ interface Stored {
 export class ListInvoicesHandler implements IQueryHandler<ListInvoices> {
   constructor(@Inject(READ_MODELS_POOL) private readonly pool: pg.Pool) {}
 
-  async execute({ tenant, filters, page }: ListInvoices): Promise<ListPage<InvoiceAnswer>> {
+  async execute({ tenant, now, filters, page }: ListInvoices): Promise<ListPage<InvoiceAnswer>> {
     const { customerId, subscriptionId, status, from, to } = filters;
     const query = sql(tenant);
     const where = ['i.tenant = $1', 'i.number is not null'];
     if (page.cursor !== null) where.push(`i.created_position > ${query.bind(numbersOf(page.cursor, 1)[0])}`);
     if (customerId !== undefined) where.push(`i.customer_id = ${query.bind(customerId)}`);
     if (subscriptionId !== undefined) where.push(`i.subscription_id = ${query.bind(subscriptionId)}`);
-    if (status !== undefined) where.push(`i.status = ${query.bind(status)}`);
+    // one that time has changed is looked at, whatever is recorded of it
+    if (status !== undefined)
+      where.push(`(i.status = ${query.bind(status)} or i.due_at <= ${query.bind(formatInstant(now))})`);
     if (from !== undefined) where.push(`i.issued_at >= ${query.bind(from)}`);
     if (to !== undefined) where.push(`i.issued_at < ${query.bind(to)}`);
     const found = await readRows<Stored>(
@@ -88,12 +93,13 @@ export class ListInvoicesHandler implements IQueryHandler<ListInvoices> {
        order by i.created_position limit ${query.bind(page.limit + 1)}`,
       query,
     );
-    return pageOfRows(
+    const { data, ...rest } = pageOfRows(
       found,
       page.limit,
       ({ at }) => at,
-      ({ facts }) => invoiceAnswer(facts),
+      ({ facts }) => invoiceAnswer(facts, now),
     );
+    return { ...rest, data: data.filter((one) => status === undefined || one.status === status) };
   }
 }
 
@@ -101,7 +107,7 @@ export class ListInvoicesHandler implements IQueryHandler<ListInvoices> {
 export class FindInvoiceHandler implements IQueryHandler<FindInvoice> {
   constructor(@Inject(READ_MODELS_POOL) private readonly pool: pg.Pool) {}
 
-  async execute({ tenant, id }: FindInvoice): Promise<Found<InvoiceAnswer>> {
+  async execute({ tenant, now, id }: FindInvoice): Promise<Found<InvoiceAnswer>> {
     const { rows, position } = await readRows<Stored>(
       this.pool,
       ['invoices'],
@@ -109,7 +115,7 @@ export class FindInvoiceHandler implements IQueryHandler<FindInvoice> {
        where i.tenant = $1 and i.id = $2 and i.number is not null`,
       sql(tenant, id),
     );
-    return { data: rows[0] ? invoiceAnswer(rows[0].facts) : null, position };
+    return { data: rows[0] ? invoiceAnswer(rows[0].facts, now) : null, position };
   }
 }
 

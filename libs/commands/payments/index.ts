@@ -1,0 +1,3 @@
+export * from './payment-methods.js';
+export * from './receive.js';
+export * from './secrets.js';
