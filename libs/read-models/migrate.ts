@@ -10,6 +10,7 @@ import { VersionsAndOrganizations1790000000000 } from './migrations/179000000000
 import { Subscriptions1800000000000 } from './migrations/1800000000000-subscriptions.js';
 import { Entitlements1810000000000 } from './migrations/1810000000000-entitlements.js';
 import { Invoices1820000000000 } from './migrations/1820000000000-invoices.js';
+import { UsageByDay1830000000000 } from './migrations/1830000000000-usage-by-day.js';
 import { LIVE } from './table.js';
 
 const MIGRATIONS = [
@@ -21,6 +22,7 @@ const MIGRATIONS = [
   Subscriptions1800000000000,
   Entitlements1810000000000,
   Invoices1820000000000,
+  UsageByDay1830000000000,
 ];
 
 /** TypeORM's view of the schema `read_models`: entities and migrations. Not yet connected. */

@@ -1,6 +1,6 @@
 import autocannon from 'autocannon';
 import { fork } from 'node:child_process';
-import { randomInt, randomUUID } from 'node:crypto';
+import { createHash, randomInt, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import pg from 'pg';
 import { bootstrapOf, makeKeys, startServer, type Server } from '../support/server.js';
@@ -13,18 +13,19 @@ const SLUG = 'api-calls';
 
 /** Checks of one feature over HTTP: a plan's value, an allowance of credit, usage of the period; beside SQL by hand. */
 export async function benchEntitlements(url: string, seconds: number): Promise<Comparison[]> {
-  const sql = await startSql(await ownDatabase(url));
   const keys = makeKeys('live');
+  const sql = await startSql(await ownDatabase(url), keys.secret);
   const database = await ownDatabase(url);
   const server = await startServer({ DATABASE_URL: database, ...bootstrapOf(keys) });
   try {
     await prepare(server, keys.secret);
     await analyze(database);
-    const byHand = { url: sql.url, path: (customer: string) => `/check/${customer}/${SLUG}`, headers: {} };
+    const headers = { authorization: `Bearer ${keys.secret}` };
+    const byHand = { url: sql.url, path: (customer: string) => `/check/${customer}/${SLUG}`, headers };
     const ours = {
       url: server.url,
       path: (customer: string) => `/v1/entitlements/${customer}/feature/${SLUG}`,
-      headers: { authorization: `Bearer ${keys.secret}` },
+      headers,
     };
     for (const target of [byHand, ours]) await checks(target, seconds); // warms up
     // turn about, so that neither has the quiet half of the run
@@ -111,7 +112,7 @@ async function analyze(url: string): Promise<void> {
 }
 
 /** As many rows as the product has, in tables made for this one question. */
-async function startSql(url: string) {
+async function startSql(url: string, secret: string) {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   await client.query(`
@@ -132,10 +133,10 @@ async function startSql(url: string) {
   `);
   await client.end();
   const child = fork(new URL('./entitlements-server.js', import.meta.url), {
-    env: { ...process.env, DATABASE_URL: url },
+    env: { ...process.env, DATABASE_URL: url, KEY_HASH: createHash('sha256').update(secret).digest('hex') },
   });
   const [address] = (await once(child, 'message')) as [string];
-  return { url: address, stop: () => child.disconnect() };
+  return { url: address, pid: child.pid!, stop: () => child.disconnect() };
 }
 
 /** A feature, a plan with its credit, and for each customer a subscription and some usage. */

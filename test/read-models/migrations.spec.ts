@@ -13,7 +13,7 @@ describe('the schema read_models', () => {
     await Promise.all([1, 2, 3, 4].map(() => migrateReadModels(database.url)));
     await migrateReadModels(database.url);
     const dataSource = await readModelsDataSource(database.url).initialize();
-    expect(await dataSource.query('select name from read_models.migrations')).toHaveLength(8);
+    expect(await dataSource.query('select name from read_models.migrations')).toHaveLength(9);
     await dataSource.destroy();
   });
 

@@ -1,4 +1,4 @@
-import { formatAmount, formatInstant, HOUR, readAmount, type Amount } from '#libs/kernel';
+import { DAY, formatAmount, formatInstant, HOUR, readAmount, type Amount } from '#libs/kernel';
 import { meteredUsage, type CreditEvent } from '#libs/credits';
 import {
   activeSeats,
@@ -11,18 +11,15 @@ import {
 import type { ProjectedEvent, Projection, Sink } from '../projection.js';
 import { textArray } from '../sink.js';
 import { tableOf } from '../table.js';
-import { EntitlementTermsRow, UsageTotalRow } from './entitlements.entity.js';
+import { EntitlementTermsRow, UsageDayRow } from './entitlements.entity.js';
 
 const terms = tableOf(EntitlementTermsRow);
-const totals = tableOf(UsageTotalRow);
+const days = tableOf(UsageDayRow);
 
-/** Hours of the spans that are added up. */
-const SPANS = [1, 24] as const;
-
-/** The terms each customer is under, and what was used by the hour and by the day. Credit is in the grants. */
+/** The terms each customer is under, and what was used by the day and by the hour. Credit is in the grants. */
 export const entitlementsProjection: Projection = {
   name: 'entitlements',
-  tables: [terms, totals],
+  tables: [terms, days],
   categories: new Set(['subscription', 'creditAccount']),
 
   async project(events, sink) {
@@ -115,45 +112,59 @@ async function subscriptionsBefore(
   );
 }
 
-type Total = Omit<UsageTotalRow, 'quantity'> & { quantity: Amount };
+interface Day extends Omit<UsageDayRow, 'quantity' | 'hours'> {
+  quantity: Amount;
+  readonly hours: Map<number, Amount>;
+}
 
 async function projectUsage(events: readonly ProjectedEvent[], sink: Sink): Promise<void> {
-  const added = new Map<string, Total>();
+  const added = new Map<string, Day>();
   for (const { tenant, entityId: customerId, position, type, data } of events) {
     const metered = meteredUsage({ type, data } as unknown as CreditEvent);
     if (!metered) continue;
     const { usage, quantity, effectiveAt } = metered;
     const { meterId } = usage;
-    for (const span of SPANS) {
-      const start = formatInstant(
-        effectiveAt - (((effectiveAt % (span * HOUR)) + span * HOUR) % (span * HOUR)),
-      );
-      const key = [tenant, customerId, meterId, span, start].join('\n');
-      const known = added.get(key);
-      if (known) Object.assign(known, { quantity: known.quantity + quantity, position });
-      else added.set(key, { tenant, customerId, meterId, span, start, quantity, position });
+    const day = formatInstant(effectiveAt - (effectiveAt % DAY));
+    const key = [tenant, customerId, meterId, day].join('\n');
+    let known = added.get(key);
+    if (!known) {
+      known = { tenant, customerId, meterId, day, quantity: 0n, hours: new Map(), position };
+      added.set(key, known);
     }
+    add(known, Math.floor((effectiveAt % DAY) / HOUR), quantity);
+    known.position = position;
   }
   if (added.size === 0) return;
   const all = [...added.values()];
-  const before = await sink.query<{ index: number; quantity: string }>(
-    `select s.index::integer, t.quantity::text
-     from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) with ordinality
-       as s(tenant, customer_id, meter_id, span, start, index)
-     join {schema}.usage_totals t on t.tenant = s.tenant and t.customer_id = s.customer_id and t.meter_id = s.meter_id
-       and t.span = s.span::integer and t.start = s.start::timestamptz`,
+  const before = await sink.query<{ index: number; hours: Readonly<Record<string, string>> }>(
+    `select s.index::integer, d.hours
+     from unnest($1::text[], $2::text[], $3::text[], $4::text[]) with ordinality
+       as s(tenant, customer_id, meter_id, day, index)
+     join {schema}.usage_days d on d.tenant = s.tenant and d.customer_id = s.customer_id and d.meter_id = s.meter_id
+       and d.day = s.day::timestamptz`,
     [
       textArray(all.map(({ tenant }) => tenant)),
       textArray(all.map(({ customerId }) => customerId)),
       textArray(all.map(({ meterId }) => meterId)),
-      textArray(all.map(({ span }) => String(span))),
-      textArray(all.map(({ start }) => start)),
+      textArray(all.map(({ day }) => day)),
     ],
   );
-  for (const { index, quantity } of before) all[index - 1]!.quantity += readAmount(quantity);
+  for (const { index, hours } of before)
+    for (const [hour, quantity] of Object.entries(hours)) add(all[index - 1]!, +hour, readAmount(quantity));
   await sink.upsert(
-    totals,
-    all.map((total) => ({ ...total, quantity: formatAmount(total.quantity) })),
-    ['quantity', 'position'],
+    days,
+    all.map(({ quantity, hours, ...day }) => ({
+      ...day,
+      quantity: formatAmount(quantity),
+      hours: JSON.stringify(
+        Object.fromEntries([...hours].map(([hour, amount]) => [hour, formatAmount(amount)])),
+      ),
+    })),
+    ['quantity', 'hours', 'position'],
   );
+}
+
+function add(day: Day, hour: number, quantity: Amount): void {
+  day.quantity += quantity;
+  day.hours.set(hour, (day.hours.get(hour) ?? 0n) + quantity);
 }

@@ -1,0 +1,164 @@
+import type pg from 'pg';
+import { formatInstant, readAmount, type Amount, type Instant } from '#libs/kernel';
+import type { GrantIssued } from '#libs/credits';
+import type { Entitling } from '#libs/subscriptions';
+import { run, textArray } from '../sink.js';
+import { LIVE } from '../table.js';
+import type { FoundFacts } from './entitlement-facts.js';
+
+/** What is asked of one customer. */
+export interface FactsQuestion {
+  readonly tenant: string;
+  readonly customerId: string;
+  readonly now: Instant;
+  readonly meterIds: readonly string[];
+  /** Of the usage; absent: as `usageWindow` tells. */
+  readonly window?: { readonly start: Instant; readonly end: Instant } | undefined;
+}
+
+/** Which read models an answer is made from: its position is the least of theirs. */
+const SOURCES = `'entitlements', 'grants', 'schedules', 'usage'`;
+
+const MINE = `tenant = q.tenant and customer_id = q.customer_id`;
+
+/** One by one: what an hour that the window cuts holds of it. */
+const WITHIN_THE_HOUR = `
+  select coalesce(sum(case when type = 'UsageRecorded' then value
+      else coalesce(data #>> '{rating,quantity}', data ->> 'requested')::numeric end), 0)
+  from ${LIVE}.usage where ${MINE} and meter_id = m.id and type in ('CreditsConsumed', 'UsageRecorded')
+    and effective_at >= greatest(h.at, w.s) and effective_at < least(h.at + interval '1 hour', w.e)`;
+
+/** Of a day that the window cuts: the hours inside, and parts of those that are cut themselves. */
+const WITHIN_THE_DAY = `
+  select sum(case when h.at >= w.s and h.at + interval '1 hour' <= w.e then h.quantity
+      when h.at + interval '1 hour' > w.s and h.at < w.e then (${WITHIN_THE_HOUR}) end)
+  from (select d.day + key::integer * interval '1 hour' as at, value::numeric as quantity from json_each_text(d.hours)) h`;
+
+const USAGE = `
+  select json_object_agg(m.id, (
+    select coalesce(sum(case when d.day >= w.s and d.day + interval '24 hours' <= w.e then d.quantity
+        else (${WITHIN_THE_DAY}) end), 0)::text
+    from ${LIVE}.usage_days d
+    where ${MINE} and meter_id = m.id and d.day > w.s - interval '24 hours' and d.day < w.e))
+  from unnest(q.meters::text[]) m(id)`;
+
+// neither `exists`, whose plan reads the whole table once, nor `order by` among the few rows of one customer
+const FACTS = `
+  select (select min(position)::text from ${LIVE}.checkpoints where projection in (${SOURCES})) as reflected,
+    json_agg(json_build_array(
+      (select true from ${LIVE}.customers where tenant = q.tenant and id = q.customer_id),
+      (select json_agg(json_build_array(created_position::text, subscription_id, entitles, exact_until, undriven,
+           period_start, period_end, features, overrides)) from ${LIVE}.entitlement_terms where ${MINE}),
+      (select json_agg(json_build_array(unit, remaining::text, effective_at, expires_at, activated, data))
+         from ${LIVE}.grants where ${MINE} and ended_as is null),
+      (select due_at from ${LIVE}.schedules where ${MINE} and kind in ('hold', 'renewal') order by due_at limit 1),
+      (${USAGE})) order by q.n) as found
+  from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) with ordinality
+      as q(tenant, customer_id, meters, now, start, "end", n)
+    cross join lateral (
+      select coalesce(q.start::timestamptz, o.period_start, date_trunc('month', q.now::timestamptz, 'UTC')) as s,
+        coalesce(q."end"::timestamptz, o.period_end,
+          (date_trunc('month', q.now::timestamptz at time zone 'UTC') + interval '1 month') at time zone 'UTC') as e
+      from (values (1)) one left join lateral (
+        select period_start, period_end from ${LIVE}.entitlement_terms
+        where ${MINE} and entitles and q.start is null order by created_position limit 1
+      ) o on true
+    ) w`;
+
+type Stored = readonly [
+  known: true | null,
+  terms: readonly StoredTerms[] | null,
+  grants: readonly StoredGrant[] | null,
+  timer: string | null,
+  usage: Readonly<Record<string, string>> | null,
+];
+
+type StoredTerms = readonly [
+  createdPosition: string,
+  subscriptionId: string,
+  entitles: boolean,
+  exactUntil: string | null,
+  undriven: boolean,
+  periodStart: string,
+  periodEnd: string,
+  features: Entitling['features'],
+  overrides: Entitling['overrides'],
+];
+
+type StoredGrant = readonly [
+  unit: string,
+  remaining: string,
+  effectiveAt: string,
+  expiresAt: string | null,
+  activated: boolean,
+  issued: Pick<GrantIssued, 'amount' | 'applicability'>,
+];
+
+/** Answers in the order of the questions, all of one snapshot. @throws DatabaseUnavailable */
+export async function findFacts(
+  pool: pg.Pool,
+  questions: readonly FactsQuestion[],
+): Promise<readonly FoundFacts[]> {
+  const column = (of: (question: FactsQuestion) => string | null): Buffer => textArray(questions.map(of));
+  const { rows } = await run<{ reflected: string | null; found: readonly Stored[] }>(
+    pool,
+    FACTS,
+    [
+      column(({ tenant }) => tenant),
+      column(({ customerId }) => customerId),
+      column(({ meterIds }) => `{${meterIds.map((id) => `"${id}"`).join()}}`),
+      column(({ now }) => formatInstant(now)),
+      column(({ window }) => (window ? formatInstant(window.start) : null)),
+      column(({ window }) => (window ? formatInstant(window.end) : null)),
+    ],
+    'entitlements.facts',
+  );
+  const { reflected, found } = rows[0]!;
+  const position = BigInt(reflected ?? 0);
+  return found.map((stored, index) => ({ ...factsOf(stored, questions[index]!), position }));
+}
+
+function factsOf([known, terms, grants, timer, usage]: Stored, { customerId, now }: FactsQuestion) {
+  const under = (terms ?? []).map(termsOf).sort((a, b) => (a.createdPosition < b.createdPosition ? -1 : 1));
+  const open = (grants ?? []).map(grantOf);
+  return {
+    customerId,
+    known: known === true,
+    subscriptionIds: under.map(({ id }) => id),
+    exact:
+      now < instantOf(timer) &&
+      under.every(({ exactUntil }) => now < exactUntil) &&
+      open.every(
+        ({ activated, effectiveAt, expiresAt }) =>
+          now < (activated ? expiresAt : Math.min(effectiveAt, expiresAt)),
+      ),
+    subscriptions: under.filter(({ entitles }) => entitles),
+    grants: open,
+    usage: new Map(
+      Object.entries(usage ?? {}).map(([meter, value]): [string, Amount] => [meter, readAmount(value)]),
+    ),
+  };
+}
+
+const termsOf = ([at, id, entitles, until, undriven, start, end, features, overrides]: StoredTerms) => ({
+  id,
+  createdPosition: BigInt(at),
+  entitles,
+  exactUntil: undriven ? -Infinity : instantOf(until),
+  features,
+  overrides,
+  period: { start: Date.parse(start), end: Date.parse(end) },
+});
+
+const grantOf = ([unit, remaining, from, until, activated, { amount, applicability }]: StoredGrant) => ({
+  unit,
+  amount: readAmount(amount),
+  remaining: readAmount(remaining),
+  effectiveAt: Date.parse(from),
+  expiresAt: instantOf(until),
+  activated,
+  applicability,
+});
+
+/** Null: never. */
+const instantOf = (text: string | null): Instant => (text === null ? Infinity : Date.parse(text));
