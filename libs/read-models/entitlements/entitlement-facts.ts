@@ -1,43 +1,14 @@
 import type pg from 'pg';
-import { formatInstant, type Amount, type Instant } from '#libs/kernel';
-import { meteredUsage, type Applicability, type CreditEvent, type MeteredUsage } from '#libs/credits';
-import type { Position } from '#libs/event-store';
-import type { Entitling, FeatureCredit } from '#libs/subscriptions';
+import { formatInstant, type Instant } from '#libs/kernel';
+import { meteredUsage, type CreditEvent, type MeteredUsage } from '#libs/credits';
 import { inBatches } from '../batching.js';
 import { asProblem } from '../reading.js';
 import { run } from '../sink.js';
 import { LIVE } from '../table.js';
-import { findFacts, type FactsQuestion } from './facts-query.js';
+import { findFacts, type FactsQuestion, type FoundFacts } from './facts-query.js';
 
 /** Customers that one query tells of at most, and queries side by side. */
 const BATCHES = { most: 128, atOnce: 2, worth: 8 };
-
-/** An open grant, as far as checks look at it. */
-export interface CheckedGrant extends FeatureCredit {
-  readonly unit: string;
-  readonly applicability?: Applicability | undefined;
-}
-
-/** What is known of one customer. */
-export interface EntitlementFacts {
-  /** Those that entitle the customer, the oldest first. */
-  readonly subscriptions: readonly Entitling[];
-  readonly grants: readonly CheckedGrant[];
-  /** In the window, by meter. */
-  readonly usage: ReadonlyMap<string, Amount>;
-}
-
-export interface FoundFacts extends EntitlementFacts {
-  readonly customerId: string;
-  /** False: the read models do not know such a customer, or not yet. */
-  readonly known: boolean;
-  /** Position in the log that the facts reflect. */
-  readonly position: Position;
-  /** Every subscription the customer has or had, or a seat of it. */
-  readonly subscriptionIds: readonly string[];
-  /** False: time has brought about what is not recorded yet, so that only the streams can tell. */
-  readonly exact: boolean;
-}
 
 /** What checks are answered from. */
 export interface EntitlementReads {

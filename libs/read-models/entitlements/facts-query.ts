@@ -1,10 +1,10 @@
 import type pg from 'pg';
 import { formatInstant, readAmount, type Amount, type Instant } from '#libs/kernel';
-import type { GrantIssued } from '#libs/credits';
-import type { Entitling } from '#libs/subscriptions';
+import type { Applicability, GrantIssued } from '#libs/credits';
+import type { Position } from '#libs/event-store';
+import type { Entitling, FeatureCredit } from '#libs/subscriptions';
 import { run, textArray } from '../sink.js';
 import { LIVE } from '../table.js';
-import type { FoundFacts } from './entitlement-facts.js';
 
 /** What is asked of one customer. */
 export interface FactsQuestion {
@@ -14,6 +14,33 @@ export interface FactsQuestion {
   readonly meterIds: readonly string[];
   /** Of the usage; absent: as `usageWindow` tells. */
   readonly window?: { readonly start: Instant; readonly end: Instant } | undefined;
+}
+
+/** An open grant, as far as checks look at it. */
+export interface CheckedGrant extends FeatureCredit {
+  readonly unit: string;
+  readonly applicability?: Applicability | undefined;
+}
+
+/** What is known of one customer. */
+export interface EntitlementFacts {
+  /** Those that entitle the customer, the oldest first. */
+  readonly subscriptions: readonly Entitling[];
+  readonly grants: readonly CheckedGrant[];
+  /** In the window, by meter. */
+  readonly usage: ReadonlyMap<string, Amount>;
+}
+
+export interface FoundFacts extends EntitlementFacts {
+  readonly customerId: string;
+  /** False: the read models do not know such a customer, or not yet. */
+  readonly known: boolean;
+  /** Position in the log that the facts reflect. */
+  readonly position: Position;
+  /** Every subscription the customer has or had, or a seat of it. */
+  readonly subscriptionIds: readonly string[];
+  /** False: time has brought about what is not recorded yet, so that only the streams can tell. */
+  readonly exact: boolean;
 }
 
 /** Which read models an answer is made from: its position is the least of theirs. */
