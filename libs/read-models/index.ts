@@ -5,7 +5,7 @@ export * from './catalog/catalog-queries.js';
 export * from './catalog/catalog.query.js';
 export * from './customers/customers.query.js';
 export * from './entitlements/entitlement-facts.js';
-export type { CheckedGrant, EntitlementFacts, FoundFacts } from './entitlements/facts-query.js';
+export type { EntitlementFacts } from './entitlements/facts-query.js';
 export * from './grants/grants.query.js';
 export * from './holds/holds.query.js';
 export * from './invoices/invoice-lookups.js';

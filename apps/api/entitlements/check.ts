@@ -146,7 +146,7 @@ const isHolder = (subscription: Subscription, customerId: string): boolean =>
 
 function decided(
   { slug, default: fallback, meter }: Checked,
-  facts: EntitlementFacts,
+  facts: Pick<EntitlementFacts, 'subscriptions' | 'grants' | 'usage'>,
   at: Instant,
 ): Entitlement {
   const context = meter && { featureSlug: slug, meterId: meter.id };

@@ -14,6 +14,7 @@ import type {
   Unit,
 } from '#libs/catalog';
 import type { DomainEvent } from '#libs/kernel';
+import { apiKeys, SYSTEM_TENANT, type ApiKey } from '../api-keys.js';
 import type { StreamKind, StreamWriter } from '../stream-kind.js';
 import {
   claims,
@@ -51,6 +52,8 @@ export interface CatalogReader {
   definition(tenant: string, id: string): Lookup<Document<CreditDefinition>>;
   customer(tenant: string, id: string): Lookup<Document<Customer>>;
   customerByExternalId(tenant: string, externalId: string): Lookup<Document<Customer>>;
+  /** An API key, of whatever tenant. */
+  apiKey(id: string): Lookup<ApiKey>;
   /** The newest version of a plan. */
   newestPlan(tenant: string, stablePlanId: string): Promise<Document<Plan> | null>;
   /** The prices that count for a version of a plan: in each currency the latest of its own, else the one it goes on using. */
@@ -202,6 +205,7 @@ export function createCatalogReader(options: CatalogReaderOptions): CatalogReade
     customer,
     plan,
     definition,
+    apiKey: (id) => look(apiKeys, SYSTEM_TENANT, id),
     unit: (tenant, code) => currencyUnit(code) ?? storedUnit(tenant, code),
     meterByEventName: (tenant, eventName) =>
       owner('eventName', tenant, eventName, (id) =>

@@ -1,14 +1,16 @@
 import type pg from 'pg';
-import { formatInstant, type Instant } from '#libs/kernel';
+import { formatInstant, type Amount, type Instant } from '#libs/kernel';
 import { meteredUsage, type CreditEvent, type MeteredUsage } from '#libs/credits';
+import { usageWindow } from '#libs/subscriptions';
 import { inBatches } from '../batching.js';
 import { asProblem } from '../reading.js';
 import { run } from '../sink.js';
 import { LIVE } from '../table.js';
-import { findFacts, type FactsQuestion, type FoundFacts } from './facts-query.js';
+import { createWindows } from './cut-hours.js';
+import { findFacts, type EntitlementFacts, type FactsQuestion } from './facts-query.js';
 
 /** Customers that one query tells of at most, and queries side by side. */
-const BATCHES = { most: 128, atOnce: 2, worth: 8 };
+const BATCHES = { most: 128, atOnce: 4, worth: 4 };
 
 /** What checks are answered from. */
 export interface EntitlementReads {
@@ -19,7 +21,7 @@ export interface EntitlementReads {
     now: Instant,
     meterIds: readonly string[],
     window?: { readonly start: Instant; readonly end: Instant },
-  ): Promise<readonly FoundFacts[]>;
+  ): Promise<readonly EntitlementFacts[]>;
   /** Usage of a meter that does more than add up, one by one in the order of the log. */
   meteredUsages(
     tenant: string,
@@ -36,6 +38,7 @@ export interface EntitlementReads {
 /** @throws Problem `store_unavailable` when the database does not answer, each of them */
 export function createEntitlementReads(pool: pg.Pool): EntitlementReads {
   const facts = inBatches((questions: readonly FactsQuestion[]) => findFacts(pool, questions), BATCHES);
+  const usedIn = createWindows(pool, BATCHES);
   const idsOf = async (text: string, values: readonly unknown[], name: string): Promise<readonly string[]> =>
     (await run<{ id: string }>(pool, text, values, name).catch(asProblem)).rows.map(({ id }) => id);
   return {
@@ -47,10 +50,22 @@ export function createEntitlementReads(pool: pg.Pool): EntitlementReads {
         meterIds,
         window,
       }));
-      // several are answered from one snapshot
-      const asked =
-        more.length > 0 ? findFacts(pool, [question!, ...more]) : facts(question!).then((one) => [one]);
-      return asked.catch(asProblem);
+      try {
+        // several are answered from one snapshot
+        const found =
+          more.length > 0 ? await findFacts(pool, [question!, ...more]) : [await facts(question!)];
+        return await Promise.all(
+          found.map(async ({ usage: days, ...known }) => {
+            const within = window ?? usageWindow(known.subscriptions, now);
+            const usage = new Map<string, Amount>();
+            for (const used of days)
+              usage.set(used.meterId, await usedIn(tenant, known.customerId, used, within));
+            return { ...known, usage };
+          }),
+        );
+      } catch (error) {
+        return asProblem(error);
+      }
     },
 
     async meteredUsages(tenant, customerId, meterId, { start, end }) {

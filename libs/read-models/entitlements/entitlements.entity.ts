@@ -69,7 +69,7 @@ export class UsageDayRow {
   @Column({ type: 'numeric' })
   quantity!: string;
 
-  /** Amounts by the hour of the day, those with usage. */
+  /** `[quantity, position]` by the hour of the day, those with usage; the position is that of the last event counted. */
   @Column({ type: 'json' })
   hours!: string;
 

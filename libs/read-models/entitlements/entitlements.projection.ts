@@ -11,6 +11,7 @@ import {
 import type { ProjectedEvent, Projection, Sink } from '../projection.js';
 import { textArray } from '../sink.js';
 import { tableOf } from '../table.js';
+import type { Hours } from './cut-hours.js';
 import { EntitlementTermsRow, UsageDayRow } from './entitlements.entity.js';
 
 const terms = tableOf(EntitlementTermsRow);
@@ -114,7 +115,7 @@ async function subscriptionsBefore(
 
 interface Day extends Omit<UsageDayRow, 'quantity' | 'hours'> {
   quantity: Amount;
-  readonly hours: Map<number, Amount>;
+  readonly hours: Map<string, { quantity: Amount; position: bigint }>;
 }
 
 async function projectUsage(events: readonly ProjectedEvent[], sink: Sink): Promise<void> {
@@ -124,19 +125,20 @@ async function projectUsage(events: readonly ProjectedEvent[], sink: Sink): Prom
     if (!metered) continue;
     const { usage, quantity, effectiveAt } = metered;
     const { meterId } = usage;
-    const day = formatInstant(effectiveAt - (effectiveAt % DAY));
-    const key = [tenant, customerId, meterId, day].join('\n');
-    let known = added.get(key);
-    if (!known) {
-      known = { tenant, customerId, meterId, day, quantity: 0n, hours: new Map(), position };
-      added.set(key, known);
-    }
-    add(known, Math.floor((effectiveAt % DAY) / HOUR), quantity);
-    known.position = position;
+    const start = formatInstant(effectiveAt - (effectiveAt % DAY));
+    const key = [tenant, customerId, meterId, start].join('\n');
+    let day = added.get(key);
+    if (!day)
+      added.set(
+        key,
+        (day = { tenant, customerId, meterId, day: start, quantity: 0n, hours: new Map(), position }),
+      );
+    day.position = position;
+    add(day, String(Math.floor((effectiveAt % DAY) / HOUR)), quantity, position);
   }
   if (added.size === 0) return;
   const all = [...added.values()];
-  const before = await sink.query<{ index: number; hours: Readonly<Record<string, string>> }>(
+  const before = await sink.query<{ index: number; hours: Hours }>(
     `select s.index::integer, d.hours
      from unnest($1::text[], $2::text[], $3::text[], $4::text[]) with ordinality
        as s(tenant, customer_id, meter_id, day, index)
@@ -150,21 +152,26 @@ async function projectUsage(events: readonly ProjectedEvent[], sink: Sink): Prom
     ],
   );
   for (const { index, hours } of before)
-    for (const [hour, quantity] of Object.entries(hours)) add(all[index - 1]!, +hour, readAmount(quantity));
-  await sink.upsert(
-    days,
-    all.map(({ quantity, hours, ...day }) => ({
-      ...day,
-      quantity: formatAmount(quantity),
-      hours: JSON.stringify(
-        Object.fromEntries([...hours].map(([hour, amount]) => [hour, formatAmount(amount)])),
-      ),
-    })),
-    ['quantity', 'hours', 'position'],
-  );
+    for (const [hour, [quantity, position]] of Object.entries(hours))
+      add(all[index - 1]!, hour, readAmount(quantity), BigInt(position));
+  await sink.upsert(days, all.map(rowOfDay), ['quantity', 'hours', 'position']);
 }
 
-function add(day: Day, hour: number, quantity: Amount): void {
+function add(day: Day, hour: string, quantity: Amount, position: bigint): void {
   day.quantity += quantity;
-  day.hours.set(hour, (day.hours.get(hour) ?? 0n) + quantity);
+  const known = day.hours.get(hour);
+  if (!known) return void day.hours.set(hour, { quantity, position });
+  known.quantity += quantity;
+  if (position > known.position) known.position = position;
 }
+
+const rowOfDay = ({ quantity, hours, ...day }: Day): UsageDayRow => ({
+  ...day,
+  quantity: formatAmount(quantity),
+  // members that are whole numbers are written in their order
+  hours: JSON.stringify(
+    Object.fromEntries(
+      [...hours].map(([hour, of]) => [hour, [formatAmount(of.quantity), String(of.position)]]),
+    ),
+  ),
+});

@@ -5,6 +5,7 @@ import type { Position } from '#libs/event-store';
 import type { Entitling, FeatureCredit } from '#libs/subscriptions';
 import { run, textArray } from '../sink.js';
 import { LIVE } from '../table.js';
+import type { Hours, UsedDays } from './cut-hours.js';
 
 /** What is asked of one customer. */
 export interface FactsQuestion {
@@ -24,14 +25,6 @@ export interface CheckedGrant extends FeatureCredit {
 
 /** What is known of one customer. */
 export interface EntitlementFacts {
-  /** Those that entitle the customer, the oldest first. */
-  readonly subscriptions: readonly Entitling[];
-  readonly grants: readonly CheckedGrant[];
-  /** In the window, by meter. */
-  readonly usage: ReadonlyMap<string, Amount>;
-}
-
-export interface FoundFacts extends EntitlementFacts {
   readonly customerId: string;
   /** False: the read models do not know such a customer, or not yet. */
   readonly known: boolean;
@@ -41,32 +34,28 @@ export interface FoundFacts extends EntitlementFacts {
   readonly subscriptionIds: readonly string[];
   /** False: time has brought about what is not recorded yet, so that only the streams can tell. */
   readonly exact: boolean;
+  /** Those that entitle the customer, the oldest first. */
+  readonly subscriptions: readonly Entitling[];
+  readonly grants: readonly CheckedGrant[];
+  /** In the window, by meter. */
+  readonly usage: ReadonlyMap<string, Amount>;
 }
+
+/** The same with usage as it stands in the rows. */
+export type FoundFacts = Omit<EntitlementFacts, 'usage'> & { readonly usage: readonly UsedDays[] };
 
 /** Which read models an answer is made from: its position is the least of theirs. */
 const SOURCES = `'entitlements', 'grants', 'schedules', 'usage'`;
 
 const MINE = `tenant = q.tenant and customer_id = q.customer_id`;
 
-/** One by one: what an hour that the window cuts holds of it. */
-const WITHIN_THE_HOUR = `
-  select coalesce(sum(case when type = 'UsageRecorded' then value
-      else coalesce(data #>> '{rating,quantity}', data ->> 'requested')::numeric end), 0)
-  from ${LIVE}.usage where ${MINE} and meter_id = m.id and type in ('CreditsConsumed', 'UsageRecorded')
-    and effective_at >= greatest(h.at, w.s) and effective_at < least(h.at + interval '1 hour', w.e)`;
-
-/** Of a day that the window cuts: the hours inside, and parts of those that are cut themselves. */
-const WITHIN_THE_DAY = `
-  select sum(case when h.at >= w.s and h.at + interval '1 hour' <= w.e then h.quantity
-      when h.at + interval '1 hour' > w.s and h.at < w.e then (${WITHIN_THE_HOUR}) end)
-  from (select d.day + key::integer * interval '1 hour' as at, value::numeric as quantity from json_each_text(d.hours)) h`;
-
+/** Of a meter: the sum of the days that lie in the window, and those that it cuts. */
 const USAGE = `
-  select json_object_agg(m.id, (
-    select coalesce(sum(case when d.day >= w.s and d.day + interval '24 hours' <= w.e then d.quantity
-        else (${WITHIN_THE_DAY}) end), 0)::text
-    from ${LIVE}.usage_days d
-    where ${MINE} and meter_id = m.id and d.day > w.s - interval '24 hours' and d.day < w.e))
+  select json_agg((
+    select json_build_array(m.id, (sum(quantity) filter (where day >= w.s and day + interval '24 hours' <= w.e))::text,
+      json_agg(json_build_array(day, hours)) filter (where day < w.s or day + interval '24 hours' > w.e))
+    from ${LIVE}.usage_days
+    where ${MINE} and meter_id = m.id and day > w.s - interval '24 hours' and day < w.e))
   from unnest(q.meters::text[]) m(id)`;
 
 // neither `exists`, whose plan reads the whole table once, nor `order by` among the few rows of one customer
@@ -82,14 +71,14 @@ const FACTS = `
       (${USAGE})) order by q.n) as found
   from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) with ordinality
       as q(tenant, customer_id, meters, now, start, "end", n)
+    left join lateral (
+      select period_start, period_end from ${LIVE}.entitlement_terms
+      where ${MINE} and entitles and q.start is null order by created_position limit 1
+    ) o on true
     cross join lateral (
       select coalesce(q.start::timestamptz, o.period_start, date_trunc('month', q.now::timestamptz, 'UTC')) as s,
         coalesce(q."end"::timestamptz, o.period_end,
           (date_trunc('month', q.now::timestamptz at time zone 'UTC') + interval '1 month') at time zone 'UTC') as e
-      from (values (1)) one left join lateral (
-        select period_start, period_end from ${LIVE}.entitlement_terms
-        where ${MINE} and entitles and q.start is null order by created_position limit 1
-      ) o on true
     ) w`;
 
 type Stored = readonly [
@@ -97,7 +86,7 @@ type Stored = readonly [
   terms: readonly StoredTerms[] | null,
   grants: readonly StoredGrant[] | null,
   timer: string | null,
-  usage: Readonly<Record<string, string>> | null,
+  usage: readonly StoredUsage[] | null,
 ];
 
 type StoredTerms = readonly [
@@ -119,6 +108,12 @@ type StoredGrant = readonly [
   expiresAt: string | null,
   activated: boolean,
   issued: Pick<GrantIssued, 'amount' | 'applicability'>,
+];
+
+type StoredUsage = readonly [
+  meterId: string,
+  whole: string | null,
+  cut: readonly (readonly [day: string, hours: Hours])[] | null,
 ];
 
 /** Answers in the order of the questions, all of one snapshot. @throws DatabaseUnavailable */
@@ -161,9 +156,7 @@ function factsOf([known, terms, grants, timer, usage]: Stored, { customerId, now
       ),
     subscriptions: under.filter(({ entitles }) => entitles),
     grants: open,
-    usage: new Map(
-      Object.entries(usage ?? {}).map(([meter, value]): [string, Amount] => [meter, readAmount(value)]),
-    ),
+    usage: (usage ?? []).map(usageOf),
   };
 }
 
@@ -185,6 +178,12 @@ const grantOf = ([unit, remaining, from, until, activated, { amount, applicabili
   expiresAt: instantOf(until),
   activated,
   applicability,
+});
+
+const usageOf = ([meterId, whole, cut]: StoredUsage): UsedDays => ({
+  meterId,
+  whole: whole === null ? 0n : readAmount(whole),
+  cut: (cut ?? []).map(([day, hours]) => ({ start: Date.parse(day), hours })),
 });
 
 /** Null: never. */
