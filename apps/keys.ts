@@ -110,7 +110,7 @@ export async function listKeys(pool: pg.Pool): Promise<readonly Omit<ApiKey, 'ha
 
 /** @throws Problem `not_found` */
 export async function revokeKey(
-  { writer }: Pick<Runtime, 'writer'>,
+  { writer, catalog }: Pick<Runtime, 'writer'> & Partial<Pick<Runtime, 'catalog'>>,
   context: Omit<CommandContext, 'tenant'>,
   id: string,
 ): Promise<{ readonly key: ApiKey; readonly position: bigint; readonly replayed: boolean }> {
@@ -120,13 +120,15 @@ export async function revokeKey(
     input: {},
     command: (now): ApiKeyCommand => ({ type: 'Revoke', now }),
   });
-  return { key: (await written.stateAfter())!, position: written.position, replayed: written.replayed };
+  const key = (await written.stateAfter())!;
+  catalog?.remember(apiKeys, SYSTEM_TENANT, id, key, written.revision);
+  return { key, position: written.position, replayed: written.replayed };
 }
 
 /** The key with this value, if it is in force; at most a second behind what another process did to it. */
-export async function findKey({ writer }: Pick<Runtime, 'writer'>, value: string): Promise<ApiKey | null> {
+export async function findKey({ catalog }: Pick<Runtime, 'catalog'>, value: string): Promise<ApiKey | null> {
   if (!readKeyValue(value)) return null;
   const { id, hash } = identifyKey(value);
-  const { state } = await writer.read(apiKeys, SYSTEM_TENANT, id, 1000);
-  return state?.hash === hash && state.revokedAt === null ? state : null;
+  const key = await catalog.apiKey(id);
+  return key?.hash === hash && key.revokedAt === null ? key : null;
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { TypeID } from 'typeid-js';
 import { formatInstant, Problem, type Decider, type Instant } from '#libs/kernel';
@@ -49,27 +49,18 @@ export const apiKeys: StreamKind<ApiKey | null, ApiKeyCommand, ApiKeyEvent> = {
   eventTypes: eventTypesOf('apiKey'),
 };
 
-export interface KeyIdentity {
-  readonly id: string;
-  readonly hash: string;
-}
-
-/** Few keys make all the requests. */
-const identified = new LRUCache<string, KeyIdentity>({ max: 1000 });
+/** Ids by hashes: making one costs more than the hash. */
+const ids = new LRUCache<string, string>({ max: 10_000 });
 
 /** SHA-256 of a key's value, and the id that follows from its first 128 bits: whoever has the value finds the stream. */
-export function identifyKey(value: string): KeyIdentity {
-  let identity = identified.get(value);
-  if (!identity) identified.set(value, (identity = identityOf(value)));
-  return identity;
-}
-
-function identityOf(value: string): KeyIdentity {
-  const digest = createHash('sha256').update(value).digest();
-  return {
-    id: TypeID.fromUUIDBytes('key', new Uint8Array(digest.subarray(0, 16))).toString(),
-    hash: digest.toString('hex'),
-  };
+export function identifyKey(value: string): { readonly id: string; readonly hash: string } {
+  const sha256 = hash('sha256', value);
+  let id = ids.get(sha256);
+  if (id === undefined) {
+    id = TypeID.fromUUIDBytes('key', new Uint8Array(Buffer.from(sha256.slice(0, 32), 'hex'))).toString();
+    ids.set(sha256, id);
+  }
+  return { id, hash: sha256 };
 }
 
 const PREFIXES: Readonly<Record<KeyKind, string>> = { secret: 'sk', publishable: 'pk', trigger: 'tk' };

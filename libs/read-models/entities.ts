@@ -2,7 +2,7 @@ import { BalanceRow } from './balances/balances.entity.js';
 import { CatalogRow } from './catalog/catalog.entity.js';
 import { CheckpointRow } from './checkpoints/checkpoint.entity.js';
 import { CustomerRow } from './customers/customers.entity.js';
-import { EntitlementTermsRow, UsageTotalRow } from './entitlements/entitlements.entity.js';
+import { EntitlementTermsRow, UsageDayRow } from './entitlements/entitlements.entity.js';
 import { GrantRow } from './grants/grants.entity.js';
 import { HoldRow } from './holds/holds.entity.js';
 import { InvoiceRow, InvoiceSourceRow, SubscriptionBillingRow } from './invoices/invoices.entity.js';
@@ -28,6 +28,6 @@ export const ENTITIES = [
   SubscriptionBillingRow,
   SubscriptionRow,
   TransactionRow,
+  UsageDayRow,
   UsageRow,
-  UsageTotalRow,
 ];

@@ -5,6 +5,7 @@ export * from './catalog/catalog-queries.js';
 export * from './catalog/catalog.query.js';
 export * from './customers/customers.query.js';
 export * from './entitlements/entitlement-facts.js';
+export type { EntitlementFacts } from './entitlements/facts-query.js';
 export * from './grants/grants.query.js';
 export * from './holds/holds.query.js';
 export * from './invoices/invoice-lookups.js';

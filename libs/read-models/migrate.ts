@@ -10,6 +10,7 @@ import { VersionsAndOrganizations1790000000000 } from './migrations/179000000000
 import { Subscriptions1800000000000 } from './migrations/1800000000000-subscriptions.js';
 import { Entitlements1810000000000 } from './migrations/1810000000000-entitlements.js';
 import { Invoices1820000000000 } from './migrations/1820000000000-invoices.js';
+import { UsageByDay1830000000000 } from './migrations/1830000000000-usage-by-day.js';
 import { Collection1840000000000 } from './migrations/1840000000000-collection.js';
 import { ConsumptionsOnce1860000000000 } from './migrations/1860000000000-consumptions-once.js';
 import { LIVE } from './table.js';
@@ -23,6 +24,7 @@ const MIGRATIONS = [
   Subscriptions1800000000000,
   Entitlements1810000000000,
   Invoices1820000000000,
+  UsageByDay1830000000000,
   Collection1840000000000,
   ConsumptionsOnce1860000000000,
 ];

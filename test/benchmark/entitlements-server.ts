@@ -1,8 +1,12 @@
 import 'reflect-metadata';
-import { Controller, Get, Inject, Module, NotFoundException, Param } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { Controller, Get, Inject, Module, NotFoundException, Param, Query } from '@nestjs/common';
+import type { CanActivate, ExecutionContext } from '@nestjs/common';
+import { APP_GUARD, NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyRequest } from 'fastify';
+import { createHash } from 'node:crypto';
 import pg from 'pg';
+import { createHttpEdge, NoQuery } from '../../apps/api/http/index.js';
 
 const POOL = Symbol('pool');
 
@@ -26,12 +30,21 @@ interface Row {
   readonly ends: Date | null;
 }
 
+/** One key, known by its hash. */
+class KeyGuard implements CanActivate {
+  canActivate(context: ExecutionContext): boolean {
+    const { headers } = context.switchToHttp().getRequest<FastifyRequest>();
+    const bearer = /^Bearer +(\S{1,300})$/i.exec(headers.authorization ?? '')?.[1] ?? '';
+    return createHash('sha256').update(bearer).digest('hex') === process.env['KEY_HASH'];
+  }
+}
+
 @Controller()
 class CheckController {
   constructor(@Inject(POOL) private readonly pool: pg.Pool) {}
 
   @Get('check/:customer/:slug')
-  async check(@Param('customer') customer: string, @Param('slug') slug: string) {
+  async check(@Query() _: NoQuery, @Param('customer') customer: string, @Param('slug') slug: string) {
     const { rows } = await this.pool.query<Row>({ name: 'check', text: CHECK, values: [customer, slug] });
     const [row] = rows;
     if (!row) throw new NotFoundException();
@@ -53,6 +66,7 @@ class CheckController {
 @Module({
   controllers: [CheckController],
   providers: [
+    { provide: APP_GUARD, useClass: KeyGuard },
     {
       provide: POOL,
       useFactory: () => new pg.Pool({ connectionString: process.env['DATABASE_URL']!, max: 10 }),
@@ -62,9 +76,12 @@ class CheckController {
 class CheckModule {}
 
 // the query behind the HTTP stack of the product, in a process of its own; tells its address and ends with its parent
-const app = await NestFactory.create<NestFastifyApplication>(CheckModule, new FastifyAdapter(), {
+const edge = createHttpEdge(() => undefined);
+const app = await NestFactory.create<NestFastifyApplication>(CheckModule, edge.adapter, {
+  bodyParser: false,
   logger: false,
 });
+edge.apply(app);
 await app.listen(0, '127.0.0.1');
 process.send!(await app.getUrl());
 process.on('disconnect', () => process.exit(0));

@@ -1,3 +1,5 @@
+import { setTimeout as pause } from 'node:timers/promises';
+
 /** What a closed loop did: so many callers, each starting the next call when its last one is done. */
 export interface LoadResult {
   readonly count: number;
@@ -25,6 +27,39 @@ export async function runLoad(
       }
     }),
   );
+  return resultOf(latencies, start);
+}
+
+/**
+ * An open loop: calls begin at random (a Poisson process), so many a second on average, however long those before them take.
+ * Latencies are counted from when a call begins; a timer is a millisecond late at most times, which is no one's latency.
+ */
+export async function runArrivals(
+  perSecond: number,
+  seconds: number,
+  call: () => Promise<void>,
+): Promise<LoadResult> {
+  const latencies: number[] = [];
+  const open: Promise<void>[] = [];
+  const failures: unknown[] = [];
+  const timed = async (): Promise<void> => {
+    const from = performance.now();
+    await call().catch((error: unknown) => failures.push(error));
+    latencies.push(performance.now() - from);
+  };
+  const start = performance.now();
+  const end = start + seconds * 1000;
+  for (let at = start; at < end; at -= (Math.log(1 - Math.random()) * 1000) / perSecond) {
+    const early = at - performance.now();
+    if (early > 0) await pause(early);
+    open.push(timed());
+  }
+  await Promise.all(open);
+  if (failures.length > 0) throw failures[0];
+  return resultOf(latencies, start);
+}
+
+function resultOf(latencies: number[], start: number): LoadResult {
   const elapsed = (performance.now() - start) / 1000;
   latencies.sort((a, b) => a - b);
   const quantile = (q: number): number => latencies[Math.floor(latencies.length * q)] ?? NaN;

@@ -159,6 +159,8 @@ describe('an entitlement', () => {
   test('may be checked with a publishable key, and nothing else', async () => {
     const { slug } = await newFeature(true);
     const customerId = await newCustomer(api);
+    // what was made a moment ago is not missing, whatever the read model knows
+    ok(await api.get(`/v1/entitlements/${customerId}/feature/${slug}`), 200);
     const page = world.server.client(world.keys.publishable);
     expect(await check(customerId, slug, {}, page)).toMatchObject({ entitled: true });
     const url = `/v1/entitlements/${customerId}/feature/${slug}`;

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { checkEntitlements } from '../../apps/api/entitlements/check.js';
+import type { Runtime } from '../../apps/runtime.js';
 import {
   accountKind,
   createStreamWriter,
@@ -38,6 +39,8 @@ import { givenLedger, NOW, type Ledger } from './given.js';
 const CUSTOMERS = ['org', 'ada', 'bob'] as const;
 const SLUGS = ['calls', 'sso', 'none'] as const;
 const UNIT = 'credits';
+
+type Supposing = Runtime['suppose'];
 
 type Step = { readonly wait: number; readonly n: number } & (
   | {
@@ -299,18 +302,17 @@ describe('entitlements, with nobody recording what time makes due', () => {
       const deps = partsOn(ledger.eventStore);
       await catalogue(deps, context);
       const ids: string[] = [];
-      const answers = async (at?: Instant) => {
-        const { customers } = await checkEntitlements(
-          {
-            readModels,
-            catalog: deps.credits.catalog,
-            clocks: { now: () => ledger.clock.now } as never,
-            suppose: (...asked) => suppose({ ...deps, index: readModels }, ...asked),
-          },
-          { tenant, customerIds: CUSTOMERS, slugs: SLUGS, at },
-        );
-        return customers;
+      const parts = {
+        readModels,
+        catalog: deps.credits.catalog,
+        clocks: { now: () => ledger.clock.now } as never,
+        suppose: (...asked: Parameters<Supposing>) => suppose({ ...deps, index: readModels }, ...asked),
       };
+      const ask = async (customerIds: readonly string[], at?: Instant) =>
+        (await checkEntitlements(parts, { tenant, customerIds, slugs: SLUGS, at })).customers;
+      // by turns all in one question, and each in one of its own
+      const answers = async (at?: Instant) =>
+        run % 2 ? ask(CUSTOMERS, at) : (await Promise.all(CUSTOMERS.map((id) => ask([id], at)))).flat();
       const seen: { at: Instant; said: readonly (readonly Entitlement[])[] }[] = [];
       for (const step of some) {
         await take(deps, context, step, ids).catch((error: unknown) => {

@@ -160,7 +160,7 @@ export type Ledger = Awaited<ReturnType<typeof givenLedger>>;
 
 const TABLES = [
   ...['balances', 'grants', 'holds', 'renewals', 'schedules', 'subscriptions', 'transactions', 'usage'],
-  ...['customers', 'catalog', 'entitlement_terms', 'usage_totals'],
+  ...['customers', 'catalog', 'entitlement_terms', 'usage_days'],
 ];
 
 /** Every row of every read model as text, in order. */

@@ -1,4 +1,5 @@
 import type { Feature } from '#libs/catalog';
+import { resolveCustomer } from '#libs/commands';
 import type { CatalogReader } from '#libs/commands/catalog';
 import { admits, measured, type Measure } from '#libs/credits';
 import { latest } from '#libs/event-store';
@@ -42,55 +43,44 @@ type Parts = Pick<Runtime, 'catalog' | 'clocks' | 'readModels' | 'suppose'>;
 /**
  * Answered by one query where nothing has fallen due that is not recorded yet. Beyond that, and for a time before, it is
  * answered from the streams, settled in memory by the code that records; either way one pure function decides.
+ * @throws Problem `customer_not_found`
  */
 export async function checkEntitlements(
   runtime: Parts,
-  { tenant, customerIds, slugs, at }: EntitlementQuestion,
+  question: EntitlementQuestion,
 ): Promise<EntitlementAnswers> {
   const { catalog, clocks, readModels } = runtime;
+  const { tenant, customerIds, slugs, at } = question;
   const now = clocks.now(tenant);
   const named = slugs ?? (await readModels.featureSlugs(tenant));
   const features = await featuresOf(catalog, tenant, named);
-  const { customers, position } = await readModels.entitlementFacts(
-    tenant,
-    customerIds,
-    now,
-    addingOf(features),
-  );
+  const found = await readModels.entitlementFacts(tenant, customerIds, now, addingOf(features));
   const all = slugs === null;
-  if (at !== undefined) {
-    const known = customers.map(({ customerId, subscriptionIds }) =>
-      supposed(runtime, { tenant, customerId, subscriptionIds, named, all }, at, at),
-    );
-    const answers = await Promise.all(known);
-    return {
-      customers: answers.map((one) => one.entitlements),
-      position: latest(answers.map((one) => one.position)),
-    };
-  }
-  return {
-    customers: await Promise.all(
-      customers.map(async ({ customerId, subscriptionIds, exact, ...facts }) => {
-        if (!exact)
-          return (await supposed(runtime, { tenant, customerId, subscriptionIds, named, all }, now))
-            .entitlements;
-        const more = all ? besides(facts, named) : [];
-        if (more.length > 0)
-          return (
-            await checkEntitlements(runtime, {
-              tenant,
-              customerIds: [customerId],
-              slugs: [...named, ...more],
-            })
-          ).customers[0]!;
+  const answers = await Promise.all(
+    found.map(async ({ customerId, known, position, subscriptionIds, exact, ...facts }) => {
+      // what was made a moment ago is not missing
+      if (!known) await resolveCustomer(runtime, tenant, { id: customerId, external: false });
+      const asked = { tenant, customerId, subscriptionIds, named, all };
+      if (at !== undefined) return supposed(runtime, asked, at, at);
+      if (!exact) return { ...(await supposed(runtime, asked, now)), position };
+      const more = all ? besides(facts, named) : [];
+      if (more.length > 0) {
+        const again = { tenant, customerIds: [customerId], slugs: [...named, ...more] };
+        return { entitlements: (await checkEntitlements(runtime, again)).customers[0]!, position };
+      }
+      const usage = await withMeasured(facts.usage, features, async (meter) => {
         const window = usageWindow(facts.subscriptions, now);
-        const usage = await withMeasured(facts.usage, features, async (meter) =>
-          measured(meter, await readModels.meteredUsages(tenant, customerId, meter.id, window)),
-        );
-        return features.map((feature) => decided(feature, { ...facts, usage }, now));
-      }),
-    ),
-    position,
+        return measured(meter, await readModels.meteredUsages(tenant, customerId, meter.id, window));
+      });
+      return {
+        entitlements: features.map((feature) => decided(feature, { ...facts, usage }, now)),
+        position,
+      };
+    }),
+  );
+  return {
+    customers: answers.map(({ entitlements }) => entitlements),
+    position: latest(answers.map(({ position }) => position)),
   };
 }
 
@@ -134,8 +124,8 @@ async function supposed(
   const window = usageWindow(facts.subscriptions, at);
   const adding = addingOf(features);
   if (known === undefined) {
-    const read = await readModels.entitlementFacts(tenant, [customerId], at, adding, window);
-    facts.usage = new Map(read.customers[0]!.usage);
+    const [read] = await readModels.entitlementFacts(tenant, [customerId], at, adding, window);
+    facts.usage = new Map(read!.usage);
   } else
     for (const id of adding) facts.usage.set(id, measured({ aggregation: 'sum' }, await usages(id, window)));
   const usage = await withMeasured(facts.usage, features, async (meter) =>
@@ -156,7 +146,7 @@ const isHolder = (subscription: Subscription, customerId: string): boolean =>
 
 function decided(
   { slug, default: fallback, meter }: Checked,
-  facts: EntitlementFacts,
+  facts: Pick<EntitlementFacts, 'subscriptions' | 'grants' | 'usage'>,
   at: Instant,
 ): Entitlement {
   const context = meter && { featureSlug: slug, meterId: meter.id };

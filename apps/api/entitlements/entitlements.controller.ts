@@ -26,9 +26,9 @@ export class EntitlementsController {
   @Get()
   @ApiOperation({ summary: 'Check every feature for a customer' })
   async all(@Read() call: ReadCall, @Query() query: EntitlementsQuery, @Param('customerId') id: string) {
-    const customer = await this.customer(call, query, id);
-    const entitlements = (await this.check(call, query, [customer.id], null))[0]!;
-    return { customerId: customer.id, entitlements };
+    const customerId = await this.customerId(call, query, id);
+    const entitlements = (await this.check(call, query, [customerId], null))[0]!;
+    return { customerId, entitlements };
   }
 
   @Get('feature/:slug')
@@ -47,8 +47,8 @@ export class EntitlementsController {
       throw new Problem('malformed_request', `${JSON.stringify(slug)} is no slug of a feature.`, [
         issue('/slug', 'slug_invalid', 'slug must be 1 to 64 of a-z, 0-9 and "-".'),
       ]);
-    const customer = await this.customer(call, query, id);
-    return (await this.check(call, query, [customer.id], [slug]))[0]![0];
+    const customerId = await this.customerId(call, query, id);
+    return (await this.check(call, query, [customerId], [slug]))[0]![0];
   }
 
   @Post('features')
@@ -67,9 +67,9 @@ export class EntitlementsController {
       throw new Problem('malformed_request', 'featureSlugs is empty.', [
         issue('/featureSlugs', 'length', 'featureSlugs names at least one feature.'),
       ]);
-    const customer = await this.customer(call, query, id);
-    const entitlements = (await this.check(call, query, [customer.id], featureSlugs))[0]!;
-    return { customerId: customer.id, entitlements };
+    const customerId = await this.customerId(call, query, id);
+    const entitlements = (await this.check(call, query, [customerId], featureSlugs))[0]!;
+    return { customerId, entitlements };
   }
 
   @Get('seat-aware')
@@ -84,7 +84,8 @@ export class EntitlementsController {
   ) {
     const { readModels, credits } = this.runtime.current;
     const { tenant } = call;
-    const customer = await this.customer(call, query, id);
+    const customer = await resolveCustomer(credits, tenant, { id, external: isExternal(query) });
+    await this.gate.pass(call, query, customer.id);
     const organizationId = customer.attributes.customerOrganizationId ?? customer.id;
     const members = await readModels.organizationMembers(tenant, organizationId);
     const customerIds = [...new Set([organizationId, ...members])];
@@ -104,11 +105,14 @@ export class EntitlementsController {
     };
   }
 
-  private async customer(call: ReadCall, query: EntitlementsQuery, id: string) {
+  /** Whether there is such a customer is asked with the rest. */
+  private async customerId(call: ReadCall, query: EntitlementsQuery, id: string): Promise<string> {
     const { credits } = this.runtime.current;
-    const customer = await resolveCustomer(credits, call.tenant, { id, external: isExternal(query) });
-    await this.gate.pass(call, query, customer.id);
-    return customer;
+    const customerId = isExternal(query)
+      ? (await resolveCustomer(credits, call.tenant, { id, external: true })).id
+      : id;
+    await this.gate.pass(call, query, customerId);
+    return customerId;
   }
 
   private async check(

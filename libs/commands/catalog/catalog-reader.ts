@@ -15,6 +15,7 @@ import type {
   Unit,
 } from '#libs/catalog';
 import type { DomainEvent } from '#libs/kernel';
+import { apiKeys, SYSTEM_TENANT, type ApiKey } from '../api-keys.js';
 import type { StreamKind, StreamWriter } from '../stream-kind.js';
 import {
   claims,
@@ -56,6 +57,8 @@ export interface CatalogReader {
   customerByExternalId(tenant: string, externalId: string): Lookup<Document<Customer>>;
   /** Settings of the environment; null: nobody has set any. */
   merchant(tenant: string): Lookup<Document<Merchant>>;
+  /** An API key, of whatever tenant. */
+  apiKey(id: string): Lookup<ApiKey>;
   /** The newest version of a plan. */
   newestPlan(tenant: string, stablePlanId: string): Promise<Document<Plan> | null>;
   /** The prices that count for a version of a plan: in each currency the latest of its own, else the one it goes on using. */
@@ -209,6 +212,7 @@ export function createCatalogReader(options: CatalogReaderOptions): CatalogReade
     plan,
     definition,
     merchant: (tenant) => merchant(tenant, MERCHANT),
+    apiKey: (id) => look(apiKeys, SYSTEM_TENANT, id),
     unit: (tenant, code) => currencyUnit(code) ?? storedUnit(tenant, code),
     meterByEventName: (tenant, eventName) =>
       owner('eventName', tenant, eventName, (id) =>

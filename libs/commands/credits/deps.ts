@@ -75,7 +75,7 @@ export async function claimOwnId(
 
 /** @throws Problem `customer_not_found` */
 export async function resolveCustomer(
-  { catalog }: CreditsDeps,
+  { catalog }: Pick<CreditsDeps, 'catalog'>,
   tenant: string,
   { id, external }: CustomerRef,
 ): Promise<Document<Customer>> {

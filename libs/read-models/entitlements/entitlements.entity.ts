@@ -50,9 +50,9 @@ export class EntitlementTermsRow {
   position!: bigint;
 }
 
-/** What a customer used of a meter within an hour or a day, in UTC, by the usage's own time. */
-@Entity({ name: 'usage_totals', schema: LIVE })
-export class UsageTotalRow {
+/** What a customer used of a meter on a day in UTC, by the usage's own time. */
+@Entity({ name: 'usage_days', schema: LIVE })
+export class UsageDayRow {
   @Column({ type: 'text', primary: true })
   tenant!: string;
 
@@ -62,15 +62,16 @@ export class UsageTotalRow {
   @Column({ name: 'meter_id', type: 'text', primary: true })
   meterId!: string;
 
-  /** In hours: 1 or 24. */
-  @Column({ type: 'integer', primary: true })
-  span!: number;
-
+  /** When it begins. */
   @Column({ type: 'timestamp with time zone', primary: true })
-  start!: string;
+  day!: string;
 
   @Column({ type: 'numeric' })
   quantity!: string;
+
+  /** `[quantity, position]` by the hour of the day, those with usage; the position is that of the last event counted. */
+  @Column({ type: 'json' })
+  hours!: string;
 
   /** Of the last event counted. */
   @Column({ type: 'bigint' })

@@ -1,4 +1,4 @@
-import { formatAmount, formatInstant, HOUR, readAmount, type Amount } from '#libs/kernel';
+import { DAY, formatAmount, formatInstant, HOUR, readAmount, type Amount } from '#libs/kernel';
 import { meteredUsage, type CreditEvent } from '#libs/credits';
 import {
   activeSeats,
@@ -11,18 +11,16 @@ import {
 import type { ProjectedEvent, Projection, Sink } from '../projection.js';
 import { textArray } from '../sink.js';
 import { tableOf } from '../table.js';
-import { EntitlementTermsRow, UsageTotalRow } from './entitlements.entity.js';
+import type { Hours } from './cut-hours.js';
+import { EntitlementTermsRow, UsageDayRow } from './entitlements.entity.js';
 
 const terms = tableOf(EntitlementTermsRow);
-const totals = tableOf(UsageTotalRow);
+const days = tableOf(UsageDayRow);
 
-/** Hours of the spans that are added up. */
-const SPANS = [1, 24] as const;
-
-/** The terms each customer is under, and what was used by the hour and by the day. Credit is in the grants. */
+/** The terms each customer is under, and what was used by the day and by the hour. Credit is in the grants. */
 export const entitlementsProjection: Projection = {
   name: 'entitlements',
-  tables: [terms, totals],
+  tables: [terms, days],
   categories: new Set(['subscription', 'creditAccount']),
 
   async project(events, sink) {
@@ -115,45 +113,65 @@ async function subscriptionsBefore(
   );
 }
 
-type Total = Omit<UsageTotalRow, 'quantity'> & { quantity: Amount };
+interface Day extends Omit<UsageDayRow, 'quantity' | 'hours'> {
+  quantity: Amount;
+  readonly hours: Map<string, { quantity: Amount; position: bigint }>;
+}
 
 async function projectUsage(events: readonly ProjectedEvent[], sink: Sink): Promise<void> {
-  const added = new Map<string, Total>();
+  const added = new Map<string, Day>();
   for (const { tenant, entityId: customerId, position, type, data } of events) {
     const metered = meteredUsage({ type, data } as unknown as CreditEvent);
     if (!metered) continue;
     const { usage, quantity, effectiveAt } = metered;
     const { meterId } = usage;
-    for (const span of SPANS) {
-      const start = formatInstant(
-        effectiveAt - (((effectiveAt % (span * HOUR)) + span * HOUR) % (span * HOUR)),
+    const start = formatInstant(effectiveAt - (effectiveAt % DAY));
+    const key = [tenant, customerId, meterId, start].join('\n');
+    let day = added.get(key);
+    if (!day)
+      added.set(
+        key,
+        (day = { tenant, customerId, meterId, day: start, quantity: 0n, hours: new Map(), position }),
       );
-      const key = [tenant, customerId, meterId, span, start].join('\n');
-      const known = added.get(key);
-      if (known) Object.assign(known, { quantity: known.quantity + quantity, position });
-      else added.set(key, { tenant, customerId, meterId, span, start, quantity, position });
-    }
+    day.position = position;
+    add(day, String(Math.floor((effectiveAt % DAY) / HOUR)), quantity, position);
   }
   if (added.size === 0) return;
   const all = [...added.values()];
-  const before = await sink.query<{ index: number; quantity: string }>(
-    `select s.index::integer, t.quantity::text
-     from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) with ordinality
-       as s(tenant, customer_id, meter_id, span, start, index)
-     join {schema}.usage_totals t on t.tenant = s.tenant and t.customer_id = s.customer_id and t.meter_id = s.meter_id
-       and t.span = s.span::integer and t.start = s.start::timestamptz`,
+  const before = await sink.query<{ index: number; hours: Hours }>(
+    `select s.index::integer, d.hours
+     from unnest($1::text[], $2::text[], $3::text[], $4::text[]) with ordinality
+       as s(tenant, customer_id, meter_id, day, index)
+     join {schema}.usage_days d on d.tenant = s.tenant and d.customer_id = s.customer_id and d.meter_id = s.meter_id
+       and d.day = s.day::timestamptz`,
     [
       textArray(all.map(({ tenant }) => tenant)),
       textArray(all.map(({ customerId }) => customerId)),
       textArray(all.map(({ meterId }) => meterId)),
-      textArray(all.map(({ span }) => String(span))),
-      textArray(all.map(({ start }) => start)),
+      textArray(all.map(({ day }) => day)),
     ],
   );
-  for (const { index, quantity } of before) all[index - 1]!.quantity += readAmount(quantity);
-  await sink.upsert(
-    totals,
-    all.map((total) => ({ ...total, quantity: formatAmount(total.quantity) })),
-    ['quantity', 'position'],
-  );
+  for (const { index, hours } of before)
+    for (const [hour, [quantity, position]] of Object.entries(hours))
+      add(all[index - 1]!, hour, readAmount(quantity), BigInt(position));
+  await sink.upsert(days, all.map(rowOfDay), ['quantity', 'hours', 'position']);
 }
+
+function add(day: Day, hour: string, quantity: Amount, position: bigint): void {
+  day.quantity += quantity;
+  const known = day.hours.get(hour);
+  if (!known) return void day.hours.set(hour, { quantity, position });
+  known.quantity += quantity;
+  if (position > known.position) known.position = position;
+}
+
+const rowOfDay = ({ quantity, hours, ...day }: Day): UsageDayRow => ({
+  ...day,
+  quantity: formatAmount(quantity),
+  // members that are whole numbers are written in their order
+  hours: JSON.stringify(
+    Object.fromEntries(
+      [...hours].map(([hour, of]) => [hour, [formatAmount(of.quantity), String(of.position)]]),
+    ),
+  ),
+});
