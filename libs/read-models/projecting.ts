@@ -41,7 +41,7 @@ class LookAgain extends Error {}
 const LOOK_AFTER = 500;
 
 /** Events at once that tell of a busy log, on which the next ones are gathered for so many milliseconds: many cost less than few. */
-const BUSY = 64;
+const BUSY = 16;
 const GATHER = 25;
 
 /** A rebuild may hold the checkpoints for a while. */
