@@ -28,7 +28,7 @@ export default {
       globals: { EVENT_STORE: 'eventstoredb' },
     },
   ],
-  testTimeout: 30_000,
+  testTimeout: 60_000,
   maxWorkers: 2,
   workerIdleMemoryLimit: '600MB',
 };

@@ -50,6 +50,9 @@ try {
       process.stdout.write(
         `${name.padEnd(42)} ${format(ours).padStart(9)} ${unit}, ${baselineName} ${format(baseline).padStart(9)}: ${ratio.toFixed(2)} x (goal ${goal} x)\n`,
       );
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  process.exitCode = 1;
 } finally {
   await server.stop();
   rmSync(dataDir, { recursive: true, force: true });

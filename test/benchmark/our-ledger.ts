@@ -41,6 +41,7 @@ export async function openDrawdown(
 ): Promise<OurLedger> {
   const tenant = `bench${Date.now()}x${tenants++}`;
   const pool = new pg.Pool({ connectionString: url, max: 10 });
+  pool.on('error', () => {}); // a connection that was let go of and ends with the server
   const eventStore = await openPostgresEventStore({ connectionString: url });
   await migrateReadModels(url);
   const readModels = await createReadModels({

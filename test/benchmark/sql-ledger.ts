@@ -70,6 +70,7 @@ function ledger(pool: pg.Pool, consume: SqlLedger['consume']): SqlLedger {
 /** What applications usually write: select for update in order, update, insert under a unique key, in one transaction. */
 export function openSqlApp(url: string, connections: number): SqlLedger {
   const pool = new pg.Pool({ connectionString: url, max: connections });
+  pool.on('error', () => {}); // a connection that was let go of and ends with the server
   return ledger(pool, async (customer, amount, key) => {
     const client = await pool.connect();
     try {
@@ -109,6 +110,7 @@ export function openSqlApp(url: string, connections: number): SqlLedger {
 /** The best that SQL can do: the same in one call of a PL/pgSQL function. */
 export function openSqlBest(url: string, connections: number): SqlLedger {
   const pool = new pg.Pool({ connectionString: url, max: connections });
+  pool.on('error', () => {}); // a connection that was let go of and ends with the server
   return ledger(pool, async (customer, amount, key) => {
     await pool.query({
       name: 'consume',
