@@ -19,7 +19,7 @@ export const dodo: WebhookProvider = {
   name: 'dodo',
   signatureHeader: 'webhook-signature',
   secretMember: 'dodoWebhookSecret',
-  read(body, headers, secret) {
+  async read(body, headers, secret) {
     const event = new Webhook(secret).verify(body, headers as Record<string, string>) as DodoEvent;
     if (event.type !== 'payment.succeeded' && event.type !== 'payment.failed') return null;
     const { data } = event;

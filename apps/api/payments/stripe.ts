@@ -1,4 +1,3 @@
-import Stripe from 'stripe';
 import { newsOf, type WebhookProvider } from './webhook-provider.js';
 
 /** Seconds that a signature may be old. */
@@ -9,7 +8,9 @@ export const stripe: WebhookProvider = {
   name: 'stripe',
   signatureHeader: 'stripe-signature',
   secretMember: 'stripeWebhookSecret',
-  read(body, headers, secret) {
+  async read(body, headers, secret) {
+    // large, and most processes never hear a webhook of it
+    const { default: Stripe } = await import('stripe');
     const signature = headers['stripe-signature'] ?? '';
     const event = Stripe.webhooks.constructEvent(body, signature, secret, TOLERANCE);
     if (event.type !== 'payment_intent.succeeded' && event.type !== 'payment_intent.payment_failed')

@@ -15,22 +15,22 @@ export interface WebhookProvider {
    * providers sign by it in test environments too.
    * @returns null for what says nothing of an invoice. @throws Error where the signature is not valid
    */
-  read(body: Buffer, headers: IncomingHttpHeaders, secret: string): PaymentNews | null;
+  read(body: Buffer, headers: IncomingHttpHeaders, secret: string): Promise<PaymentNews | null>;
 }
 
 /**
  * What a provider has signed, read.
  * @throws Problem `webhook_signature_invalid`: why its library refuses stays with us, it may tell a forger what to change
  */
-export function readSigned(
+export async function readSigned(
   provider: WebhookProvider,
   body: Buffer,
   headers: IncomingHttpHeaders,
   secret: string,
-): PaymentNews | null {
+): Promise<PaymentNews | null> {
   try {
     // the libraries sign texts: bytes that are none would be replaced first
-    if (isUtf8(body)) return provider.read(body, headers, secret);
+    if (isUtf8(body)) return await provider.read(body, headers, secret);
   } catch {
     // told below
   }

@@ -40,7 +40,8 @@ export class WebhooksController {
     const secret = provider && merchant ? secretOf(provider, tenant, merchant.attributes, secrets) : null;
     if (!provider || secret === null) throw new Problem('not_found', 'Nobody expects this webhook here.');
 
-    const news = readSigned(provider, Buffer.isBuffer(body) ? body : Buffer.alloc(0), headers, secret);
+    const bytes = Buffer.isBuffer(body) ? body : Buffer.alloc(0);
+    const news = await readSigned(provider, bytes, headers, secret);
     if (!news) {
       answerRead(reply, await eventStore.head());
       return { received: true, outcome: 'ignored' };
