@@ -105,34 +105,38 @@ export async function openDrawdown(
   };
 }
 
+/** Grants of one command: more would make more events than go into one append. */
+const AT_ONCE = 100;
+
 async function grant(
   writer: ClosableStreamWriter,
   tenant: string,
   customer: string,
   grants: number,
 ): Promise<void> {
-  await writer.execute(account, customer, {
-    context: { tenant, actor: 'bench', correlationId: 'prepare' },
-    operation: 'grants.create',
-    input: {},
-    command: (now): CreditCommand => ({
-      type: 'IssueGrants',
-      now,
-      grants: Array.from({ length: grants }, (_, index) => ({
-        grantId: `${customer}-g${index}`,
-        unit: 'calls',
-        amount: BigInt(GRANT_AMOUNT) * one,
-        effectiveAt: now,
-        expiresAt: now + (365 + index) * 86_400_000,
-        priority: 50,
-        category: 'promotional' as const,
-        source: 'manual',
-        kind: 'prepaid' as const,
-        scope: 'merchant' as const,
-        costBasis: '0',
-      })),
-    }),
-  });
+  for (let first = 0; first < grants; first += AT_ONCE)
+    await writer.execute(account, customer, {
+      context: { tenant, actor: 'bench', correlationId: 'prepare' },
+      operation: 'grants.create',
+      input: {},
+      command: (now): CreditCommand => ({
+        type: 'IssueGrants',
+        now,
+        grants: Array.from({ length: Math.min(AT_ONCE, grants - first) }, (_, index) => ({
+          grantId: `${customer}-g${first + index}`,
+          unit: 'calls',
+          amount: BigInt(GRANT_AMOUNT) * one,
+          effectiveAt: now,
+          expiresAt: now + (365 + first + index) * 86_400_000,
+          priority: 50,
+          category: 'promotional' as const,
+          source: 'manual',
+          kind: 'prepaid' as const,
+          scope: 'merchant' as const,
+          costBasis: '0',
+        })),
+      }),
+    });
 }
 
 /** So many at once that appends are full. */
