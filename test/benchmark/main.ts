@@ -57,6 +57,8 @@ try {
   await server.stop();
   rmSync(dataDir, { recursive: true, force: true });
 }
+// what failed may have left something running
+process.exit();
 
 function format(value: number): string {
   return value >= 100 ? Math.round(value).toLocaleString('en-US') : value.toFixed(3);
