@@ -12,6 +12,7 @@ import {
   type NumberSeries,
   type TakeNumbers,
 } from '#libs/billing';
+import type { Position } from '#libs/event-store';
 import { eventTypesOf } from '#libs/event-types';
 import type { CreditsDeps } from '../credits/deps.js';
 import type { StreamKind } from '../stream-kind.js';
@@ -22,14 +23,18 @@ export interface InvoicesDeps {
   readonly lookups: InvoiceLookups;
 }
 
-/** What invoicing must find in the read models: as of the end of the log, or Problem `read_model_behind`. */
+/** What invoicing must find in the read models, or Problem `read_model_behind`. */
 export interface InvoiceLookups {
-  /** Subscriptions with charges to close or invoices to finish: a page after the id `after`, in order of their ids. */
+  /**
+   * Subscriptions with charges to close or invoices to finish, as of the end of the log: a page after the id `after`, in
+   * order of their ids.
+   */
   subscriptionsToBill(tenant: string, after: string | null): Promise<readonly string[]>;
-  /** Every subscription of these customers, over or not. */
+  /** Every subscription of these customers, over or not, that was made by `position`; maybe later ones. */
   subscriptionsOfAll(
     tenant: string,
     customerIds: readonly string[],
+    position: Position,
   ): Promise<readonly { readonly id: string; readonly createdPosition: bigint }[]>;
 }
 

@@ -56,15 +56,12 @@ async function usageOf(
 ): Promise<readonly UsageFact[]> {
   if (metricId === undefined || period === undefined || subscriptionId === undefined) return [];
   const timeline = timelineOf(await subscriptionFacts(deps, tenant, subscriptionId));
-  const customerIds = [...new Set(timeline.members.map(({ customerId }) => customerId))];
-  const belongs = await ownUsage(deps, tenant, timeline, customerIds);
   const [start, end] = [readInstant(period.start), readInstant(period.end)];
   const found: UsageFact[] = [];
   for (const source of sources) {
     const facts = await readUsage(deps, tenant, timeline, source, source.fromRevision);
-    found.push(
-      ...facts.filter(({ meterId, at }) => meterId === metricId && start <= at && at < end).filter(belongs),
-    );
+    const within = facts.filter(({ meterId, at }) => meterId === metricId && start <= at && at < end);
+    found.push(...within.filter(await ownUsage(deps, tenant, timeline, within)));
   }
   return found;
 }
