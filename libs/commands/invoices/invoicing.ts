@@ -136,8 +136,10 @@ async function anyUnfinished(
   tenant: string,
   closing: ChargesClosed,
 ): Promise<boolean> {
-  const finished = async (id: string, maxAgeMs: number): Promise<boolean> =>
-    isFinished((await credits.writer.read(invoices, tenant, id, maxAgeMs)).state);
+  const finished = async (id: string, maxAgeMs: number): Promise<boolean> => {
+    const { state } = await credits.writer.read(invoices, tenant, id, maxAgeMs);
+    return isFinished(state) && state.toDrive.length === 0;
+  };
   for (const { invoiceId } of closing.invoices)
     // what was finished once stays so, however long ago that was seen
     if (!(await finished(invoiceId, Infinity)) && !(await finished(invoiceId, 0))) return true;
