@@ -29,6 +29,7 @@ export async function openSqlInvoices(
   cents: Readonly<Record<string, number>>,
 ): Promise<pg.Pool> {
   const pool = new pg.Pool({ connectionString: url, max: CONNECTIONS });
+  pool.on('error', () => undefined); // the server may stop first
   await pool.query(SCHEMA);
   await pool.query(`insert into bench.components (metric, description, cents) values (null, 'Base', $1)`, [
     base,

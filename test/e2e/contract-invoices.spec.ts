@@ -106,6 +106,12 @@ describe('a period that ends', () => {
       data: [{ eventId: event.id, customerId, quantity: '150', allocations: [{ quantity: '100' }] }],
       nextCursor: null,
     });
+    const credit = invoice.lines.find((one: { type: string }) => one.type === 'usage_credit');
+    const covered = ok(await api.get(`/v1/invoices/${invoice.id}/lines/${credit.lineId}/trace`), 200);
+    expect(covered.data).toEqual(trace.data);
+    const fee = ok(await api.get(`/v1/invoices/${invoice.id}/lines/1/trace`), 200);
+    expect([fee.line, fee.data]).toEqual([invoice.lines[0], []]);
+    expectProblem(await api.get(`/v1/invoices/${invoice.id}/lines/99/trace`), 404, 'not_found');
     const back = ok(await api.get(`/v1/events/${event.id}/invoice-line`), 200);
     expect(back).toEqual({
       eventId: event.id,

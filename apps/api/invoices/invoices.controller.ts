@@ -1,10 +1,11 @@
 import { Body, Controller, Get, Header, HttpCode, Param, Post, Query, StreamableFile } from '@nestjs/common';
 import { QueryBus } from '@nestjs/cqrs';
 import { ApiBearerAuth, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
-import { Problem, type Instant } from '#libs/kernel';
+import type { Instant } from '#libs/kernel';
 import { resolveCustomer } from '#libs/commands';
 import {
   invoices,
+  noInvoice,
   operateInvoice,
   readPayments,
   traceLine,
@@ -102,7 +103,8 @@ export class InvoicesController {
   @Get(':id/lines/:lineId/trace')
   @ApiOperation({
     summary: 'The usage behind a line of an invoice',
-    description: 'Read from the log again: usage events, and the grants that gave something for each.',
+    description:
+      'Read from the log again: usage events, and the grants that gave something for each; of a usage credit, the usage that its grant covered.',
   })
   async trace(
     @Read() call: ReadCall,
@@ -237,7 +239,7 @@ export class InvoicesController {
       found = await look();
     }
     const { data, position } = found;
-    if (!data) throw new Problem('not_found', `There is no invoice ${JSON.stringify(id)}.`);
+    if (!data) throw noInvoice(id);
     return { data, position };
   }
 

@@ -26,6 +26,7 @@ import {
 } from '#libs/billing';
 import { draws, type Meter } from '#libs/catalog';
 import { findGrant, type AccountState, type GrantIssued } from '#libs/credits';
+import { latest } from '#libs/event-store';
 import { upcast } from '#libs/event-types';
 import { formatAmount, readInstant, type Amount, type Instant } from '#libs/kernel';
 import type { SubscriptionEvent } from '#libs/subscriptions';
@@ -39,6 +40,10 @@ export interface DueCharges {
   /** By currency, in the order of time. */
   readonly byCurrency: ReadonlyMap<string, readonly Charge[]>;
   readonly accounts: readonly ClosedAccount[];
+  /** Who pays. */
+  readonly customerId: string;
+  /** The closing before, or the subscription's start. */
+  readonly from: Instant;
 }
 
 /** A subscription's facts, up to an inclusive revision. */
@@ -68,15 +73,15 @@ export async function chargesBetween(
   closing: Closing,
 ): Promise<DueCharges> {
   const { id } = timeline.state;
-  const customerIds = closing.accounts.map(({ customerId }) => customerId);
-  const belongs = await ownUsage(deps, tenant, timeline, customerIds);
   const usageFrom = async (openFrom: ReadonlyMap<string, number> | undefined): Promise<PlacedUsage> => {
     const read = await Promise.all(
       closing.accounts.map((account) =>
         readUsage(deps, tenant, timeline, account, openFrom?.get(account.customerId) ?? 0),
       ),
     );
-    return placeUsage(read.flat(), timeline, belongs, closed, closing);
+    const facts = read.flat();
+    const belongs = await ownUsage(deps, tenant, timeline, facts);
+    return placeUsage(facts, timeline, belongs, closed, closing);
   };
   let found = await usageFrom(closed?.openFrom);
   if (closed) {
@@ -104,7 +109,8 @@ export async function chargesBetween(
     throughRevision,
     openFrom: found.openFrom.get(customerId) ?? throughRevision + 1,
   }));
-  return { byCurrency, accounts };
+  const { customerId, startedAt } = timeline.state;
+  return { byCurrency, accounts, customerId, from: closed?.bound.at ?? startedAt };
 }
 
 /** Usage of an account from one revision on through another, both included, as it stood at the latter. */
@@ -115,8 +121,8 @@ export async function readUsage(
   { customerId, throughRevision }: AccountBound,
   fromRevision: number,
 ): Promise<readonly UsageFact[]> {
-  const reader = createUsageReader(customerId, state.terms.features);
   if (fromRevision > throughRevision) return [];
+  const reader = createUsageReader(customerId, state.terms.features);
   for await (const fact of factsOf(credits, tenant, customerId, fromRevision)) {
     if (fact.revision > throughRevision) break;
     reader.read(fact);
@@ -124,20 +130,31 @@ export async function readUsage(
   return reader.facts();
 }
 
-/** Whether usage is this subscription's, and no other's of the same users or their organisation. */
+/** Whether usage, some of these facts, is this subscription's and no other's of the same users or their organisation. */
 export async function ownUsage(
   deps: InvoicesDeps,
   tenant: string,
   timeline: Timeline,
-  customerIds: readonly string[],
-): Promise<(used: Parameters<typeof ownerOf>[1]) => boolean> {
+  facts: readonly UsageFact[],
+): Promise<(used: UsageFact) => boolean> {
+  if (facts.length === 0) return () => false;
   const { id: own, customerId } = timeline.state;
   const customer = await deps.credits.catalog.customer(tenant, customerId);
   const organization = customer?.attributes.customerOrganizationId;
-  const all = await deps.lookups.subscriptionsOfAll(
+  const customerIds = new Set([customerId, ...facts.map((fact) => fact.customerId)]);
+  if (organization !== undefined) customerIds.add(organization);
+  // one that was made after all of the usage takes none of it
+  let all = await deps.lookups.subscriptionsOfAll(
     tenant,
-    organization === undefined ? customerIds : [...customerIds, organization],
+    [...customerIds],
+    latest(facts.map(({ position }) => position)),
   );
+  if (all.every(({ id }) => id !== own))
+    all = await deps.lookups.subscriptionsOfAll(
+      tenant,
+      [...customerIds],
+      await deps.credits.eventStore.head(),
+    );
   const counters = await Promise.all(
     all.map(async ({ id, createdPosition }) =>
       usageCounter(

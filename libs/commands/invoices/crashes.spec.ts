@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { settleSubscription } from '#libs/commands/subscriptions';
+import { changeSubscription, settleSubscription } from '#libs/commands/subscriptions';
 import { asked, tenant } from '../../../test/support/catalog-world.js';
 import { at, base, invoicingWorld, linesOf, usageOf } from '../../../test/support/invoicing-world.js';
 import { invoiceNumbers } from './deps.js';
@@ -49,5 +49,23 @@ describe('a crash', () => {
       .flatMap(({ lines }) => lines)
       .flatMap((line) => (line.type === 'usage' ? [Number(line.quantity)] : []));
     expect(used.reduce((sum, one) => sum + one, 0)).toBe(13);
+  });
+
+  it('before what was given back is granted loses none of it', async () => {
+    await price('small', [base('3100')]);
+    await price('big', [base('6200')]);
+    await subscribe('big');
+    await bill();
+    world.now = at('2026-01-16');
+    await changeSubscription(w.subs, asked, 's', {
+      action: 'change',
+      request: { planId: 'small', proration: 'immediate' },
+    } as never);
+    const dying = open((_, types) => types.includes('GrantIssued'));
+    await expect(invoiceSubscriptions(dying.deps, asked, ['s'])).rejects.toThrow('died here');
+    expect((await issued())[1]).toMatchObject({ total: '-1600', overpaid: { amount: '1600' } });
+    world.now = at('2026-02-01');
+    await bill(open());
+    expect((await issued())[2]).toMatchObject({ subtotal: '3100', credits: '-1600' });
   });
 });

@@ -12,6 +12,7 @@ import {
   type NumberSeries,
   type TakeNumbers,
 } from '#libs/billing';
+import type { Position } from '#libs/event-store';
 import { eventTypesOf } from '#libs/event-types';
 import type { Instant } from '#libs/kernel';
 import type { CreditsDeps } from '../credits/deps.js';
@@ -26,16 +27,20 @@ export interface InvoicesDeps {
   readonly subscriptions: SubscriptionsDeps;
 }
 
-/** What invoicing must find in the read models: as of the end of the log, or Problem `read_model_behind`. */
+/** What invoicing must find in the read models, or Problem `read_model_behind`. */
 export interface InvoiceLookups {
-  /** Subscriptions with charges to close or invoices to finish: a page after the id `after`, in order of their ids. */
+  /**
+   * Subscriptions with charges to close or invoices to finish, as of the end of the log: a page after the id `after`, in
+   * order of their ids.
+   */
   subscriptionsToBill(tenant: string, after: string | null): Promise<readonly string[]>;
-  /** Invoices of which something is due at an instant, or is not driven yet: a page after the id `after`, in order of their ids. */
+  /** Invoices of which something is due at an instant, or is not driven yet, as of the end of the log: a page in the same way. */
   invoicesDue(tenant: string, at: Instant, after: string | null): Promise<readonly string[]>;
-  /** Every subscription of these customers, over or not. */
+  /** Every subscription of these customers, over or not, that was made by `position`; maybe later ones. */
   subscriptionsOfAll(
     tenant: string,
     customerIds: readonly string[],
+    position: Position,
   ): Promise<readonly { readonly id: string; readonly createdPosition: bigint }[]>;
 }
 

@@ -5,6 +5,9 @@ import { lookingAgain, recordedConsumption } from '../credits/reversals.js';
 import type { CommandContext } from '../stream-kind.js';
 import { invoices, type InvoicesDeps } from './deps.js';
 
+/** Milliseconds for which it is enough to know what this process has written: others go on with what they wrote. */
+export const OWN = 1000;
+
 /**
  * Tells the customer's account what follows from an invoice's facts: credits that come back, and money that nobody owes. Ids
  * and keys follow from the facts, so doing it twice changes nothing. @returns the last position
@@ -17,7 +20,7 @@ export async function driveInvoice(
   const { writer } = deps.credits;
   const own = { ...context, idempotencyKey: undefined };
   for (;;) {
-    const { state, position } = await writer.read(invoices, context.tenant, invoiceId);
+    const { state, position } = await writer.read(invoices, context.tenant, invoiceId, OWN);
     if (state.toDrive.length === 0) return position;
     const { customerId, currency } = state.final!;
     for (const work of state.toDrive) await tellAccount(deps, own, customerId, currency, invoiceId, work);

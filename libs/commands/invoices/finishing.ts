@@ -15,7 +15,7 @@ import { derivedId } from '../ids.js';
 import type { CommandContext } from '../stream-kind.js';
 import { createGrantLookup } from './charges.js';
 import { invoiceNumbers, invoices, type InvoicesDeps } from './deps.js';
-import { driveInvoice } from './driving.js';
+import { driveInvoice, OWN } from './driving.js';
 
 /** Whether it has its number. */
 export const isFinished = ({ status }: InvoiceState): boolean => status !== 'none' && status !== 'sealed';
@@ -28,11 +28,12 @@ export async function finishInvoices(
 ): Promise<bigint> {
   const { writer } = deps.credits;
   const byPrefix = new Map<string, string[]>();
+  const drawn = new Map<string, readonly MonetaryDraw[]>();
   await Promise.all(
     invoiceIds.map(async (id) => {
-      const { state } = await writer.read(invoices, context.tenant, id);
+      const { state } = await writer.read(invoices, context.tenant, id, OWN);
       if (isFinished(state)) return;
-      await drawCredit(deps, context, state.sealed!);
+      drawn.set(id, await drawCredit(deps, context, state.sealed!));
       const prefix = state.sealed!.numberPrefix;
       byPrefix.set(prefix, [...(byPrefix.get(prefix) ?? []), id]);
     }),
@@ -42,7 +43,7 @@ export async function finishInvoices(
     for (let first = 0; first < ids.length; first += MAX_NUMBERS)
       await numberAll(deps, context, prefix, ids.slice(first, first + MAX_NUMBERS).sort(), {
         isFinished: async (id) => isFinished((await writer.read(invoices, context.tenant, id)).state),
-        finish: (id, number) => finalize(deps, context, id, number),
+        finish: (id, number) => finalize(deps, context, id, number, drawn.get(id)),
       });
   await Promise.all(
     invoiceIds.map(async (id) => {
@@ -70,30 +71,32 @@ export async function numberAll(
 ): Promise<void> {
   for (let open = ids; open.length > 0;) {
     const { state: series } = await writer.read(invoiceNumbers, context.tenant, prefix);
-    const unfinished = new Set<string>();
-    for (const id of new Set([...series.pending, ...open])) if (!(await isDone(id))) unfinished.add(id);
+    const looked = [...new Set([...series.pending, ...open])];
+    const done = await Promise.all(looked.map(isDone));
+    const unfinished = new Set(looked.filter((_, index) => !done[index]));
     open = open.filter((id) => unfinished.has(id));
-    const [first] = open;
-    if (first === undefined) return;
-    const step = nextNumberStep(series, first, (id) => !unfinished.has(id));
-    if (step.do === 'take')
-      await writer.execute(invoiceNumbers, prefix, {
-        context,
-        operation: 'invoices.number',
-        input: {},
-        command: () => ({ type: 'TakeNumbers', ids: open, after: step.after }),
-      });
-    else {
-      const taken = series.pending.map((id, index) => ({
-        id,
-        number: series.last - series.pending.length + index + 1,
-      }));
-      await Promise.all(
-        taken
-          .filter(({ id }) => unfinished.has(id))
-          .map(({ id, number }) => finish(id, formatNumber(prefix, number))),
+    const [next] = open;
+    if (next === undefined) return;
+    const step = nextNumberStep(series, next, (id) => !unfinished.has(id));
+    const finishAll = (numbered: readonly string[], first: number): Promise<unknown> =>
+      Promise.all(
+        numbered.flatMap((id, index) =>
+          unfinished.has(id) ? [finish(id, formatNumber(prefix, first + index))] : [],
+        ),
       );
+    if (step.do !== 'take') {
+      await finishAll(series.pending, series.last - series.pending.length + 1);
+      continue;
     }
+    const { events } = await writer.execute(invoiceNumbers, prefix, {
+      context,
+      operation: 'invoices.number',
+      input: {},
+      command: () => ({ type: 'TakeNumbers', ids: open, after: step.after }),
+    });
+    if (events.length === 0) continue; // the series moved on
+    await finishAll(open, step.after + 1);
+    return;
   }
 }
 
@@ -102,11 +105,10 @@ async function finalize(
   context: CommandContext,
   invoiceId: string,
   number: string,
+  drawn: readonly MonetaryDraw[] | undefined,
 ): Promise<void> {
   const { writer } = deps.credits;
-  const { state } = await writer.read(invoices, context.tenant, invoiceId);
-  if (isFinished(state)) return;
-  const draws = await drawCredit(deps, context, state.sealed!);
+  const draws = drawn ?? (await drawsOf(deps, context, invoiceId));
   await writer.execute(invoices, invoiceId, {
     context,
     operation: 'invoices.finalize',
@@ -121,6 +123,16 @@ async function finalize(
   });
 }
 
+/** What was drawn, or is to be, for an invoice that somebody else began. */
+async function drawsOf(
+  deps: InvoicesDeps,
+  context: CommandContext,
+  invoiceId: string,
+): Promise<readonly MonetaryDraw[]> {
+  const { state } = await deps.credits.writer.read(invoices, context.tenant, invoiceId);
+  return drawCredit(deps, context, state.sealed!);
+}
+
 /** Draws monetary credit for the lines, one after the other; what was drawn before a crash is answered again. */
 async function drawCredit(
   deps: InvoicesDeps,
@@ -129,7 +141,7 @@ async function drawCredit(
 ): Promise<readonly MonetaryDraw[]> {
   const { writer, account } = deps.credits;
   const { invoiceId, customerId, currency, sealedAt } = sealed;
-  const { state } = await writer.read(account, context.tenant, customerId);
+  const { state } = await writer.read(account, context.tenant, customerId, OWN);
   // an account that never had this currency has nothing to give: no fact says so
   if (!state.units.has(currency)) return [];
   const describe = createGrantLookup(deps, context.tenant);

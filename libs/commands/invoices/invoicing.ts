@@ -9,16 +9,16 @@ import {
   type Timeline,
 } from '#libs/billing';
 import { upcast } from '#libs/event-types';
-import { formatInstant, readInstant } from '#libs/kernel';
+import { formatInstant } from '#libs/kernel';
 import { derivedId } from '../ids.js';
 import { streamName, type CommandContext } from '../stream-kind.js';
-import { chargesBetween, subscriptionFacts } from './charges.js';
+import { chargesBetween, subscriptionFacts, type DueCharges } from './charges.js';
 import { invoices, subscriptionBilling, type InvoicesDeps } from './deps.js';
 import { finishInvoices, isFinished } from './finishing.js';
 import { invoiceTerms } from './invoice-terms.js';
 
 /** Subscriptions invoiced at once. */
-const AT_ONCE = 50;
+const AT_ONCE = 200;
 
 /** What a run of the job did. */
 export interface InvoicedCounts {
@@ -58,7 +58,6 @@ export async function invoiceSubscriptions(
   let position = 0n;
   for (let open = subscriptionIds; open.length > 0;) {
     const closings = await Promise.all(open.map((id) => nextClosing(deps, own, id)));
-    open = open.filter((_, index) => closings[index] !== null);
     const sealed = await Promise.all(
       closings.flatMap((closing) => (closing ? sealInvoices(deps, own, closing) : [])),
     );
@@ -66,7 +65,10 @@ export async function invoiceSubscriptions(
     const done = await finishInvoices(deps, own, ids);
     made += ids.length;
     if (done > position) position = done;
-    for (const id of open) charged.add(id);
+    open = closings.flatMap((closing) => {
+      if (closing) charged.add(closing.subscriptionId);
+      return closing?.more ? [closing.subscriptionId] : [];
+    });
   }
   return { invoices: made, subscriptions: charged.size, position };
 }
@@ -74,6 +76,10 @@ export async function invoiceSubscriptions(
 interface OpenClosing {
   readonly subscriptionId: string;
   readonly closing: ChargesClosed;
+  /** What it charges, where it was closed just now; else the log says it. */
+  readonly due: DueCharges | null;
+  /** Whether there may be another one after it. */
+  readonly more: boolean;
 }
 
 /** The closing whose invoices are not finished yet, else the next one; null: nothing is to be charged. */
@@ -86,10 +92,12 @@ async function nextClosing(
   const { writer } = deps.credits;
   for (;;) {
     const { state: closed } = await writer.read(subscriptionBilling, tenant, subscriptionId);
-    if (closed && (await anyUnfinished(deps, tenant, closed))) return { subscriptionId, closing: closed };
+    if (closed && (await anyUnfinished(deps, tenant, closed)))
+      return { subscriptionId, closing: closed, due: null, more: true };
     const facts = await subscriptionFacts(deps, tenant, subscriptionId);
     if (facts.length === 0) return null;
-    const moment = momentAfter(timelineOf(facts), closed?.subscriptionRevision ?? -1);
+    const all = timelineOf(facts);
+    const moment = momentAfter(all, closed?.subscriptionRevision ?? -1);
     if (!moment) return null;
     const timeline = timelineOf(facts.slice(0, moment.revision + 1));
     const before = closed && closingOf(closed);
@@ -108,13 +116,15 @@ async function nextClosing(
         currency,
       })),
     };
-    // who loses looks again at what the other has closed
-    await writer.execute(subscriptionBilling, subscriptionId, {
+    const { events } = await writer.execute(subscriptionBilling, subscriptionId, {
       context,
       operation: 'invoices.close',
       input: {},
       command: () => ({ type: 'CloseCharges', closing }),
     });
+    // who loses looks again at what the other has closed
+    if (events.length > 0)
+      return { subscriptionId, closing, due, more: momentAfter(all, moment.revision) !== undefined };
   }
 }
 
@@ -123,8 +133,13 @@ async function anyUnfinished(
   tenant: string,
   closing: ChargesClosed,
 ): Promise<boolean> {
+  const finished = async (id: string, maxAgeMs: number): Promise<boolean> => {
+    const { state } = await credits.writer.read(invoices, tenant, id, maxAgeMs);
+    return isFinished(state) && state.toDrive.length === 0;
+  };
   for (const { invoiceId } of closing.invoices)
-    if (!isFinished((await credits.writer.read(invoices, tenant, invoiceId)).state)) return true;
+    // what was finished once stays so, however long ago that was seen
+    if (!(await finished(invoiceId, Infinity)) && !(await finished(invoiceId, 0))) return true;
   return false;
 }
 
@@ -147,24 +162,18 @@ export async function accountHeads(
 async function sealInvoices(
   deps: InvoicesDeps,
   context: CommandContext,
-  { subscriptionId, closing }: OpenClosing,
+  { subscriptionId, closing, due }: OpenClosing,
 ): Promise<readonly string[]> {
   const { tenant } = context;
   const ids = closing.invoices.map(({ invoiceId }) => invoiceId);
-  const states = await Promise.all(ids.map((id) => deps.credits.writer.read(invoices, tenant, id)));
-  if (states.every(({ state }) => state.status !== 'none')) return ids;
-  const { bound, accounts } = closingOf(closing);
-  const timeline = timelineOf(
-    await subscriptionFacts(deps, tenant, subscriptionId, closing.subscriptionRevision),
-  );
-  const before = await closingBefore(deps, tenant, subscriptionId, closing.number);
-  const { byCurrency } = await chargesBetween(deps, tenant, timeline, before && closingOf(before), {
-    bound,
-    accounts,
-  });
-  const customer = (await deps.credits.catalog.customer(tenant, timeline.state.customerId))!;
+  if (due === null) {
+    const states = await Promise.all(ids.map((id) => deps.credits.writer.read(invoices, tenant, id)));
+    if (states.every(({ state }) => state.status !== 'none')) return ids;
+  }
+  const { bound } = closingOf(closing);
+  const { byCurrency, customerId, from } = due ?? (await dueAgain(deps, tenant, subscriptionId, closing));
+  const customer = (await deps.credits.catalog.customer(tenant, customerId))!;
   const { taxation, ...terms } = invoiceTerms(customer, await deps.credits.catalog.merchant(tenant));
-  const from = before === null ? timeline.state.startedAt : readInstant(before.at);
   for (const { invoiceId, currency } of closing.invoices)
     await deps.credits.writer.execute(invoices, invoiceId, {
       context,
@@ -186,6 +195,18 @@ async function sealInvoices(
       }),
     });
   return ids;
+}
+
+/** What a closing charges, from the log alone. */
+async function dueAgain(
+  deps: InvoicesDeps,
+  tenant: string,
+  subscriptionId: string,
+  closing: ChargesClosed,
+): Promise<DueCharges> {
+  const facts = await subscriptionFacts(deps, tenant, subscriptionId, closing.subscriptionRevision);
+  const before = await closingBefore(deps, tenant, subscriptionId, closing.number);
+  return chargesBetween(deps, tenant, timelineOf(facts), before && closingOf(before), closingOf(closing));
 }
 
 /** The closing before one, read back from the log. */

@@ -52,7 +52,7 @@ export async function operateInvoice(
   const { writer, newId } = deps.credits;
   const { tenant, idempotencyKey } = context;
   const { state } = await writer.read(invoices, tenant, invoiceId);
-  if (!state.sealed) throw new Problem('not_found', `There is no invoice ${JSON.stringify(invoiceId)}.`);
+  if (!state.sealed) throw noInvoice(invoiceId);
   const own = { ...context, idempotencyKey: undefined };
   await collectInvoice(deps, own, invoiceId);
   if (action === 'finalize') await finishInvoices(deps, own, [invoiceId]);
@@ -81,6 +81,12 @@ export async function operateInvoice(
     replayed: written?.replayed ?? false,
   };
 }
+
+export const noInvoice = (id: string): Problem =>
+  new Problem(
+    'not_found',
+    `There is no invoice ${JSON.stringify(id)}. One that is upcoming is issued when its period ends.`,
+  );
 
 function commandOf(
   invoiceId: string,

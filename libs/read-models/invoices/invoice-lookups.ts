@@ -1,4 +1,4 @@
-import type { EventStore } from '#libs/event-store';
+import type { EventStore, Position } from '#libs/event-store';
 import { formatInstant, type Instant } from '#libs/kernel';
 import type pg from 'pg';
 import { asProblem } from '../reading.js';
@@ -17,23 +17,25 @@ const TO_BILL = `select b.id from ${LIVE}.subscription_billing b where b.tenant 
 
 const DUE = `tenant = $1 and (due_at <= $2 or undriven)`;
 
-/** What invoicing finds its work by, as of the end of the log. Each throws Problem `read_model_behind` when that takes too long. */
+/** What invoicing finds its work by. Each throws Problem `read_model_behind` when that takes too long. */
 export function createInvoiceLookups(
   pool: pg.Pool,
   eventStore: Pick<EventStore, 'head'>,
   { waitForPosition }: Pick<PositionWaiter, 'waitForPosition'>,
 ) {
   async function rowsOf<Row extends object>(
+    position: Position,
     text: string,
     values: readonly unknown[],
   ): Promise<readonly Row[]> {
-    await waitForPosition(await eventStore.head(), LOOKUP_WAIT, ['invoices']);
+    await waitForPosition(position, LOOKUP_WAIT, ['invoices']);
     return (await run<Row>(pool, text, values).catch(asProblem)).rows;
   }
   return {
     subscriptionsToBill: async (tenant: string, after: string | null) =>
       (
         await rowsOf<{ id: string }>(
+          await eventStore.head(),
           `select id from (${TO_BILL}) open where id > $2 order by id limit ${PAGE}`,
           [tenant, after ?? ''],
         )
@@ -41,13 +43,15 @@ export function createInvoiceLookups(
     invoicesDue: async (tenant: string, at: Instant, after: string | null) =>
       (
         await rowsOf<{ id: string }>(
+          await eventStore.head(),
           `select id from ${LIVE}.invoices where ${DUE} and id > $3 order by id limit ${PAGE}`,
           [tenant, formatInstant(at), after ?? ''],
         )
       ).map(({ id }) => id),
-    subscriptionsOfAll: async (tenant: string, customerIds: readonly string[]) =>
+    subscriptionsOfAll: async (tenant: string, customerIds: readonly string[], position: Position) =>
       (
         await rowsOf<{ id: string; created: string }>(
+          position,
           `select id, created_position::text as created from ${LIVE}.subscription_billing
            where tenant = $1 and customer_id = any($2::text[])`,
           [tenant, customerIds],
