@@ -340,6 +340,15 @@ describe('entitlements, with nobody recording what time makes due', () => {
       { do: 'use', who: 2, n: 10, late: 0, wait: HOUR },
       { do: 'grant', n: 59, from: HOUR, until: 30 * DAY, wait: 2 * HOUR },
     ]);
+    // an hour that a period cuts becomes known bit by bit, and some of it late
+    const use = { do: 'use', who: 0, late: 0, wait: HOUR / 60 } as const;
+    await check([
+      { ...use, n: 2 },
+      { do: 'subscribe', n: 1, wait: HOUR / 60 },
+      { ...use, n: 3 },
+      { ...use, n: 4, wait: 2 * HOUR },
+      { ...use, n: 5, late: 2 * HOUR },
+    ]);
     for (const some of fc.sample(histories, { seed: SEED, numRuns: 9 })) await check(some);
     await fc.assert(fc.asyncProperty(histories, check), { numRuns: 3 });
     for (const source of ['default true', 'default false', 'plan true', 'override true', 'credits true'])

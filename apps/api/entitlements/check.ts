@@ -51,18 +51,24 @@ export async function checkEntitlements(
 ): Promise<EntitlementAnswers> {
   const { catalog, clocks, readModels } = runtime;
   const { tenant, customerIds, slugs, at } = question;
-  const now = clocks.now(tenant);
   const named = slugs ?? (await readModels.featureSlugs(tenant));
   const features = await featuresOf(catalog, tenant, named);
-  const found = await readModels.entitlementFacts(tenant, customerIds, now, addingOf(features));
+  const found = await readModels.entitlementFacts(
+    tenant,
+    customerIds,
+    clocks.now(tenant),
+    addingOf(features),
+  );
+  // now, and not before: what was recorded while they were read is in the facts
+  const now = clocks.now(tenant);
   const all = slugs === null;
   const answers = await Promise.all(
-    found.map(async ({ customerId, known, position, subscriptionIds, exact, ...facts }) => {
+    found.map(async ({ customerId, known, position, subscriptionIds, exactUntil, ...facts }) => {
       // what was made a moment ago is not missing
       if (!known) await resolveCustomer(runtime, tenant, { id: customerId, external: false });
       const asked = { tenant, customerId, subscriptionIds, named, all };
       if (at !== undefined) return supposed(runtime, asked, at, at);
-      if (!exact) return { ...(await supposed(runtime, asked, now)), position };
+      if (now >= exactUntil) return { ...(await supposed(runtime, asked, now)), position };
       const more = all ? besides(facts, named) : [];
       if (more.length > 0) {
         const again = { tenant, customerIds: [customerId], slugs: [...named, ...more] };

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { formatInstant, readAmount, type Amount, type Instant } from '#libs/kernel';
 import type { Applicability, GrantIssued } from '#libs/credits';
 import type { Position } from '#libs/event-store';
-import type { Entitling, FeatureCredit } from '#libs/subscriptions';
+import { usageWindow, type Entitling, type FeatureCredit } from '#libs/subscriptions';
 import { run, textArray } from '../sink.js';
 import { LIVE } from '../table.js';
 import type { Hours, UsedDays } from './cut-hours.js';
@@ -32,8 +32,8 @@ export interface EntitlementFacts {
   readonly position: Position;
   /** Every subscription the customer has or had, or a seat of it. */
   readonly subscriptionIds: readonly string[];
-  /** False: time has brought about what is not recorded yet, so that only the streams can tell. */
-  readonly exact: boolean;
+  /** From then on time has brought about what is not in the rows, so that only the streams can tell; Infinity: never. */
+  readonly exactUntil: Instant;
   /** Those that entitle the customer, the oldest first. */
   readonly subscriptions: readonly Entitling[];
   readonly grants: readonly CheckedGrant[];
@@ -142,19 +142,20 @@ export async function findFacts(
 
 function factsOf([known, terms, grants, timer, usage]: Stored, { customerId, now }: FactsQuestion) {
   const under = (terms ?? []).map(termsOf).sort((a, b) => (a.createdPosition < b.createdPosition ? -1 : 1));
+  const subscriptions = under.filter(({ entitles }) => entitles);
   const open = (grants ?? []).map(grantOf);
   return {
     customerId,
     known: known === true,
     subscriptionIds: under.map(({ id }) => id),
-    exact:
-      now < instantOf(timer) &&
-      under.every(({ exactUntil }) => now < exactUntil) &&
-      open.every(
-        ({ activated, effectiveAt, expiresAt }) =>
-          now < (activated ? expiresAt : Math.min(effectiveAt, expiresAt)),
-      ),
-    subscriptions: under.filter(({ entitles }) => entitles),
+    exactUntil: Math.min(
+      instantOf(timer),
+      ...under.map(({ exactUntil }) => exactUntil),
+      ...open.map(({ exactUntil }) => exactUntil),
+      // without a period usage is that of the month
+      subscriptions.length > 0 ? Infinity : usageWindow([], now).end,
+    ),
+    subscriptions,
     grants: open,
     usage: (usage ?? []).map(usageOf),
   };
@@ -170,15 +171,19 @@ const termsOf = ([at, id, entitles, until, undriven, start, end, features, overr
   period: { start: Date.parse(start), end: Date.parse(end) },
 });
 
-const grantOf = ([unit, remaining, from, until, activated, { amount, applicability }]: StoredGrant) => ({
-  unit,
-  amount: readAmount(amount),
-  remaining: readAmount(remaining),
-  effectiveAt: Date.parse(from),
-  expiresAt: instantOf(until),
-  activated,
-  applicability,
-});
+function grantOf([unit, remaining, from, until, activated, { amount, applicability }]: StoredGrant) {
+  const effectiveAt = Date.parse(from);
+  const expiresAt = instantOf(until);
+  return {
+    unit,
+    amount: readAmount(amount),
+    remaining: readAmount(remaining),
+    effectiveAt,
+    expiresAt,
+    exactUntil: activated ? expiresAt : Math.min(effectiveAt, expiresAt),
+    applicability,
+  };
+}
 
 const usageOf = ([meterId, whole, cut]: StoredUsage): UsedDays => ({
   meterId,

@@ -13,7 +13,7 @@ export class UsageByDay1830000000000 implements MigrationInterface {
         tenant text not null, customer_id text not null, meter_id text not null, day timestamptz not null,
         quantity numeric not null, hours json not null, position bigint not null,
         constraint usage_days_pkey primary key (tenant, customer_id, meter_id, day)
-      );
+      ) with (fillfactor = 70);
     `);
   }
 
