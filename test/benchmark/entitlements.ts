@@ -2,11 +2,11 @@ import autocannon from 'autocannon';
 import { fork } from 'node:child_process';
 import { createHash, randomInt, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { Agent, get, type IncomingMessage } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { bootstrapOf, makeKeys, startServer, type Server } from '../support/server.js';
 import type { Comparison } from './comparison.js';
+import { keepAlive } from './keep-alive.js';
 import { runArrivals, type LoadResult } from './load.js';
 import { ownDatabase } from './own-database.js';
 
@@ -23,7 +23,7 @@ export async function benchEntitlements(url: string, seconds: number): Promise<C
   const database = await ownDatabase(url);
   // as `npm start` has it
   const server = await startServer({
-    ...{ DATABASE_URL: database, NODE_OPTIONS: '--max-semi-space-size=32' },
+    ...{ DATABASE_URL: database, NODE_OPTIONS: '--max-semi-space-size=64' },
     ...bootstrapOf(keys),
   });
   try {
@@ -117,17 +117,14 @@ async function closedLoop({ url, path, headers }: Target, seconds: number): Prom
 
 /** So many checks a second, sent whether or not those before them are answered. */
 async function halfLoad({ url, path, headers }: Target, perSecond: number, seconds: number): Promise<Result> {
-  const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
+  const client = keepAlive(url, headers, CONNECTIONS);
   try {
     return await runArrivals(perSecond, seconds, async () => {
-      const [answer] = (await once(get(url + path(customer()), { agent, headers }), 'response')) as [
-        IncomingMessage,
-      ];
-      await once(answer.resume(), 'end');
-      if (answer.statusCode !== 200) throw new Error(`${url} answers ${answer.statusCode}`);
+      const status = await client.get(path(customer()));
+      if (status !== 200) throw new Error(`${url} answers ${status}`);
     });
   } finally {
-    agent.destroy();
+    client.close();
   }
 }
 

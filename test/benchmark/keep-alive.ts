@@ -1,0 +1,69 @@
+import { connect, type Socket } from 'node:net';
+
+/** Connections that stay open, for a load whose sender must cost less than what answers it. */
+export interface KeepAlive {
+  /** Sends a GET over a connection that is free, or the next one that is. @returns the status of the answer */
+  get(path: string): Promise<number>;
+  close(): void;
+}
+
+/** @param url of a server whose answers have a `content-length` */
+export function keepAlive(
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  connections: number,
+): KeepAlive {
+  const { hostname, port, host } = new URL(url);
+  const lines = Object.entries({ host, ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
+  const free: Connection[] = Array.from({ length: connections }, () =>
+    openConnection(connect(Number(port), hostname)),
+  );
+  const all = [...free];
+  const waiting: ((connection: Connection) => void)[] = [];
+  return {
+    async get(path) {
+      const connection = free.pop() ?? (await new Promise<Connection>((resolve) => waiting.push(resolve)));
+      try {
+        return await connection.send(`GET ${path} HTTP/1.1\r\n${lines.join('')}\r\n`);
+      } finally {
+        const next = waiting.shift();
+        if (next) next(connection);
+        else free.push(connection);
+      }
+    },
+    close: () => all.forEach(({ socket }) => socket.destroy()),
+  };
+}
+
+interface Connection {
+  readonly socket: Socket;
+  send(request: string): Promise<number>;
+}
+
+/** One request at a time. */
+function openConnection(socket: Socket): Connection {
+  socket.setNoDelay(true).setEncoding('latin1');
+  let received = '';
+  let answered: ((status: number) => void) | undefined;
+  let failed: ((error: Error) => void) | undefined;
+  socket.on('data', (text: string) => {
+    received += text;
+    const end = received.indexOf('\r\n\r\n');
+    if (end < 0) return;
+    const length = Number(/\r\ncontent-length: (\d+)/i.exec(received)?.[1]);
+    if (received.length < end + 4 + length) return;
+    const status = Number(received.slice(9, 12));
+    received = '';
+    answered?.(status);
+  });
+  socket.on('error', (error) => failed?.(error));
+  return {
+    socket,
+    send: (request) =>
+      new Promise((resolve, reject) => {
+        answered = resolve;
+        failed = reject;
+        socket.write(request);
+      }),
+  };
+}
