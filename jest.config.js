@@ -28,6 +28,7 @@ export default {
       globals: { EVENT_STORE: 'eventstoredb' },
     },
   ],
+  testSequencer: '<rootDir>/test/support/longest-first.mjs',
   testTimeout: 60_000,
   maxWorkers: 2,
   workerIdleMemoryLimit: '600MB',
