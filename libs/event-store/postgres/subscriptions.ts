@@ -92,7 +92,7 @@ export function createSubscriptions({ connectionString, isOwn, readAll, onError 
       let failures = 0;
       let mustLook = true;
 
-      /** The next events, out of memory where they are there; nothing when there is nothing, or this is not known before a look. */
+      /** The next events: from memory where they are there, else from the log where it may hold any. */
       async function next(): Promise<LogSlice> {
         const position = BigInt(checkpoint ?? 0);
         const events = recent.after(position, limit);
