@@ -2,6 +2,7 @@ import type { EventStore, Position } from '#libs/event-store';
 import { formatInstant, type Instant } from '#libs/kernel';
 import type pg from 'pg';
 import { asProblem } from '../reading.js';
+import { dueWorkIn } from '../schedules/due-rows.js';
 import { run } from '../sink.js';
 import { LIVE } from '../table.js';
 import type { PositionWaiter } from '../waiting.js';
@@ -14,8 +15,6 @@ const PAGE = 200;
 const TO_BILL = `select b.id from ${LIVE}.subscription_billing b where b.tenant = $1 and b.moment > b.closed
   union select i.subscription_id from ${LIVE}.invoices i
     where i.tenant = $1 and i.number is null and i.subscription_id is not null`;
-
-const DUE = `tenant = $1 and (due_at <= $2 or undriven)`;
 
 /** What invoicing finds its work by. Each throws Problem `read_model_behind` when that takes too long. */
 export function createInvoiceLookups(
@@ -44,7 +43,7 @@ export function createInvoiceLookups(
       (
         await rowsOf<{ id: string }>(
           await eventStore.head(),
-          `select id from ${LIVE}.invoices where ${DUE} and id > $3 order by id limit ${PAGE}`,
+          `select id from ${LIVE}.invoices where tenant = $1 and (due_at <= $2 or undriven) and id > $3 order by id limit ${PAGE}`,
           [tenant, formatInstant(at), after ?? ''],
         )
       ).map(({ id }) => id),
@@ -88,38 +87,4 @@ export async function anyToInvoice(client: pg.ClientBase, tenant: string): Promi
   return rows[0]?.any === true;
 }
 
-/** Up to `limit` invoices of one share of the tenant's work of which something is due, without those in `except`. */
-export async function dueInvoices(
-  client: pg.ClientBase,
-  tenant: string,
-  now: Instant,
-  share: { readonly index: number; readonly of: number },
-  except: readonly string[],
-  limit: number,
-): Promise<readonly string[]> {
-  const { rows } = await run<{ id: string }>(
-    client,
-    `select id from ${LIVE}.invoices where ${DUE} and (hashtext(id) & 2147483647) % $3 = $4 and id <> all($5::text[])
-     order by due_at limit $6`,
-    [tenant, formatInstant(now), share.of, share.index, except, limit],
-    'invoices.collect',
-  );
-  return rows.map(({ id }) => id);
-}
-
-/** When the first thing of an invoice fell due that is not recorded yet; null when nothing is. */
-export async function oldestDueInvoice(
-  client: pg.ClientBase,
-  tenant: string,
-  now: Instant,
-): Promise<Instant | null> {
-  const { rows } = await run<{ oldest: Date | null }>(
-    client,
-    `select least(
-       (select min(due_at) from ${LIVE}.invoices where tenant = $1 and due_at <= $2),
-       (select $2::timestamptz from ${LIVE}.invoices where tenant = $1 and undriven limit 1)) as oldest`,
-    [tenant, formatInstant(now)],
-    'invoices.oldest',
-  );
-  return rows[0]?.oldest?.getTime() ?? null;
-}
+export const { oldest: oldestDueInvoice, ids: dueInvoices } = dueWorkIn('invoices');

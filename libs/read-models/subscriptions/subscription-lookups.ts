@@ -3,6 +3,7 @@ import type { EventStore } from '#libs/event-store';
 import type pg from 'pg';
 import { asProblem } from '../reading.js';
 import { tenantsIn } from '../schedules/due-accounts.js';
+import { dueWorkIn } from '../schedules/due-rows.js';
 import { run } from '../sink.js';
 import { LIVE } from '../table.js';
 import type { PositionWaiter } from '../waiting.js';
@@ -67,39 +68,4 @@ export function createSubscriptionLookups(
 export const subscribedTenants = (client: pg.ClientBase): Promise<readonly string[]> =>
   tenantsIn(client, 'subscriptions');
 
-/** When the first thing fell due that is not recorded yet; null when nothing is. */
-export async function oldestDueSubscription(
-  client: pg.ClientBase,
-  tenant: string,
-  now: Instant,
-): Promise<Instant | null> {
-  const { rows } = await run<{ oldest: Date | null }>(
-    client,
-    `select least(
-       (select min(due_at) from ${LIVE}.subscriptions where tenant = $1 and due_at <= $2),
-       (select $2::timestamptz from ${LIVE}.subscriptions where tenant = $1 and undriven limit 1)) as oldest`,
-    [tenant, formatInstant(now)],
-    'subscriptions.oldest',
-  );
-  return rows[0]?.oldest?.getTime() ?? null;
-}
-
-/** Up to `limit` subscriptions of one share of the tenant's work, longest due first, without those in `except`. */
-export async function dueSubscriptions(
-  client: pg.ClientBase,
-  tenant: string,
-  now: Instant,
-  share: { readonly index: number; readonly of: number },
-  except: readonly string[],
-  limit: number,
-): Promise<readonly string[]> {
-  const { rows } = await run<{ id: string }>(
-    client,
-    `select id from ${LIVE}.subscriptions where tenant = $1 and (due_at <= $2 or undriven)
-       and (hashtext(id) & 2147483647) % $3 = $4 and id <> all($5::text[])
-     order by due_at limit $6`,
-    [tenant, formatInstant(now), share.of, share.index, except, limit],
-    'subscriptions.due',
-  );
-  return rows.map(({ id }) => id);
-}
+export const { oldest: oldestDueSubscription, ids: dueSubscriptions } = dueWorkIn('subscriptions');

@@ -108,9 +108,9 @@ export class CustomerTransactionsHandler implements IQueryHandler<CustomerTransa
     const { type, grantId, unit, fromDate, toDate } = filters;
     const [after, index] = page.cursor === null ? ['0', '0'] : numbersOf(page.cursor, 2);
     const position = query.bind(after);
-    const moved = ['t.tenant = $1', 't.customer_id = $2'];
+    const behind = `(t.position, t.index) > (${position}::bigint, ${query.bind(index)}::bigint)`;
+    const moved = ['t.tenant = $1', 't.customer_id = $2', behind];
     const drawn = ['u.tenant = $1', 'u.customer_id = $2', DRAWN, `u.position >= ${position}::bigint`];
-    moved.push(`(t.position, t.index) > (${position}::bigint, ${query.bind(index)}::bigint)`);
     // the type stands in the text so that the index which leaves out consumptions can be used
     if (type !== undefined)
       moved.push(
