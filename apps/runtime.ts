@@ -109,7 +109,13 @@ export async function startRuntime(
     const options = '-c plan_cache_mode=force_generic_plan';
     const pool = opening(
       'connections',
-      new pg.Pool({ connectionString: database.url, max: 10, options }),
+      new pg.Pool({
+        connectionString: database.url,
+        max: 10,
+        options,
+        // a connection knows its statements: a quiet minute must not make the first callers after it wait for new ones
+        idleTimeoutMillis: 600_000,
+      }),
       (it) => {
         it.off('error', onError).on('error', () => undefined); // connections end because we say so
         return it.end();

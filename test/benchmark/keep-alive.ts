@@ -16,7 +16,7 @@ export function keepAlive(
   const { hostname, port, host } = new URL(url);
   const lines = Object.entries({ host, ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
   const free: Connection[] = Array.from({ length: connections }, () =>
-    openConnection(connect(Number(port), hostname)),
+    openConnection(Number(port), hostname),
   );
   const all = [...free];
   const waiting: ((connection: Connection) => void)[] = [];
@@ -40,21 +40,30 @@ interface Connection {
   send(request: string): Promise<number>;
 }
 
-/** One request at a time. */
-function openConnection(socket: Socket): Connection {
-  socket.setNoDelay(true).setEncoding('latin1');
+/** Of an answer, at most. */
+const BYTES_READ = 16_384;
+
+/** One request at a time. What is read goes into one buffer: a sender that collects garbage is late. */
+function openConnection(port: number, host: string): Connection {
   let received = '';
   let answered: ((status: number) => void) | undefined;
   let failed: ((error: Error) => void) | undefined;
-  socket.on('data', (text: string) => {
-    received += text;
+  const read = (length: number, buffer: Uint8Array): boolean => {
+    received += (buffer as Buffer).toString('latin1', 0, length);
     const end = received.indexOf('\r\n\r\n');
-    if (end < 0) return;
-    const length = Number(/\r\ncontent-length: (\d+)/i.exec(received)?.[1]);
-    if (received.length < end + 4 + length) return;
+    if (end < 0) return true;
+    const size = Number(/\r\ncontent-length: (\d+)/i.exec(received)?.[1]);
+    if (received.length < end + 4 + size) return true;
     const status = Number(received.slice(9, 12));
     received = '';
     answered?.(status);
+    return true;
+  };
+  const socket = connect({
+    port,
+    host,
+    noDelay: true,
+    onread: { buffer: Buffer.alloc(BYTES_READ), callback: read },
   });
   socket.on('error', (error) => failed?.(error));
   return {

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { createClient, type Client } from './client.js';
@@ -9,6 +10,12 @@ import { until } from './wait.js';
 const BUILT = new URL(import.meta.url.includes('/dist/test/') ? '../../' : '../../dist/', import.meta.url);
 const API = fileURLToPath(new URL('apps/api/main.js', BUILT));
 const CLI = fileURLToPath(new URL('apps/cli/main.js', BUILT));
+
+/** How `npm start` runs it. */
+const { scripts } = JSON.parse(readFileSync(new URL('../package.json', BUILT), 'utf8')) as {
+  readonly scripts: { readonly start: string };
+};
+const NODE_OPTIONS = scripts.start.match(/--\S+/g)!;
 
 export type Environment = Readonly<Record<string, string>>;
 
@@ -65,7 +72,7 @@ interface Launched {
 }
 
 function launch(script: string, args: readonly string[], env: Environment): Launched {
-  const child = spawn(process.execPath, ['--enable-source-maps', script, ...args], {
+  const child = spawn(process.execPath, [...NODE_OPTIONS, script, ...args], {
     cwd: tmpdir(),
     env: environmentOf(env),
     stdio: ['ignore', 'pipe', 'pipe'],

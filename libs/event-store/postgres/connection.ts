@@ -40,6 +40,9 @@ const PLANNING = [
   .map((setting) => `-c ${setting}`)
   .join(' ');
 
+/** A connection knows its statements: a quiet minute must not make the first append after it wait for a new one. */
+const IDLE_MS = 600_000;
+
 const asText = { getTypeParser: () => (value: string) => value } as unknown as pg.CustomTypesConfig;
 
 export function openDatabase(
@@ -51,6 +54,7 @@ export function openDatabase(
   const pool = new pg.Pool({
     connectionString,
     max: maxConnections,
+    idleTimeoutMillis: IDLE_MS,
     keepAlive: true,
     application_name: 'event-store',
     connectionTimeoutMillis: timeoutMs,
