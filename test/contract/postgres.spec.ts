@@ -210,6 +210,31 @@ test('what a store appends itself, mixed with what others append: its reader see
   await database.drop();
 }, 30_000);
 
+test('what another store appends is told of, each time: nobody waits until the log is looked at anyway', async () => {
+  const database = await createTestDatabase();
+  const [store, other] = await Promise.all([
+    openPostgresEventStore({ connectionString: database.url }),
+    openPostgresEventStore({ connectionString: database.url }),
+  ]);
+  let seen = 0;
+  const subscription = store.subscribe(null, {
+    handle: async ({ events }) => void (seen += events.length),
+    onError: (error) => expect(error).toBeUndefined(),
+  });
+  await until(async () => (await query(database.url, LISTENERS)).length === 1);
+  const begun = performance.now();
+  for (let round = 1; round <= 10; round++) {
+    // most of them right behind one that has just been told of
+    for (let i = 0; i < 8; i++) await other.append([batch(newStream(), NO_STREAM, 1)]);
+    await until(() => seen === 8 * round);
+  }
+  // a look every second would have taken ten
+  expect(performance.now() - begun).toBeLessThan(5_000);
+  await subscription.stop();
+  await Promise.all([store.close(), other.close()]);
+  await database.drop();
+});
+
 test('lost connections: the subscription goes on, and what is sent again settles', async () => {
   const database = await createTestDatabase();
   const background: unknown[] = [];
@@ -267,6 +292,7 @@ test('a reply that never comes: unavailable after the time is up, and what was w
   const observer = await openPostgresEventStore({ connectionString: database.url });
   const stream = newStream();
   await store.append([batch(stream, NO_STREAM, 1)]);
+  await Promise.all([store.head(), store.head()]); // connections that are open already
 
   line.muteReplies(true);
   const next = batch(stream, 0, 2);

@@ -7,6 +7,7 @@ import {
   type LogSlice,
   type RecordedEvent,
 } from '../event-store.js';
+import { createAnnouncer } from './announcer.js';
 import { bigintArray, jsonArray, textArray, uuidArray } from './arrays.js';
 import { openDatabase, type Row } from './connection.js';
 import { migrate } from './migrate.js';
@@ -51,6 +52,7 @@ export async function openPostgresEventStore(options: PostgresEventStoreOptions)
   const { connectionString, maxConnections = 8, timeoutMs = 10_000, onError = () => {} } = options;
   await migrate(connectionString);
   const database = openDatabase(connectionString, maxConnections, timeoutMs, onError);
+  const announcer = createAnnouncer(database.query);
   const subscriptions = createSubscriptions({ connectionString, isOwn: database.isOwn, readAll, onError });
 
   async function head(): Promise<{ position: bigint; identity: string }> {
@@ -109,8 +111,10 @@ export async function openPostgresEventStore(options: PostgresEventStoreOptions)
         ])
         .catch((error: unknown) => {
           subscriptions.look(); // it may have been written all the same
+          announcer.announce();
           throw error;
         });
+      announcer.announce();
       if (row![1] === null) subscriptions.appended(BigInt(row![0]!), batches);
       else subscriptions.look();
       const unwritten = new Map<number, AppendResult>();
@@ -159,6 +163,7 @@ export async function openPostgresEventStore(options: PostgresEventStoreOptions)
     head: async () => (await head()).position,
     close: async () => {
       await subscriptions.close();
+      await announcer.close();
       await database.close();
     },
   };
