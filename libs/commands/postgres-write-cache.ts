@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { createReceiptFilter } from './receipt-filter.js';
 import type { CachedWrites, Snapshot, StoredReceipt, TenantCommandId, WriteCache } from './write-cache.js';
 
 const SCHEMA = `
@@ -22,6 +23,15 @@ create table if not exists write_cache.receipts (
   fingerprint text not null,
   primary key (tenant, command_id, stream)
 );
+do $$ begin
+  if not exists (select from information_schema.columns
+      where table_schema = 'write_cache' and table_name = 'receipts' and column_name = 'saved') then
+    -- by which transaction; null where it was saved before anybody asked
+    alter table write_cache.receipts add column saved xid8;
+    alter table write_cache.receipts alter column saved set default pg_current_xact_id();
+    create index receipts_saved on write_cache.receipts (saved) where saved is not null;
+  end if;
+end $$;
 create or replace function write_cache.drop_snapshots() returns trigger language plpgsql as $$
 begin
   truncate write_cache.snapshots;
@@ -49,12 +59,14 @@ const SAVE = {
   text: `with stored as (
            insert into write_cache.receipts (tenant, command_id, stream, revision, events, fingerprint)
            select * from unnest($8::text[], $9::text[], $10::text[], $11::bigint[], $12::int[], $13::text[])
-           on conflict do nothing)
-         insert into write_cache.snapshots as s (stream, version, revision, position, hash, recorded_at, state)
-         values ($1, $2, $3, $4, $5, $6, $7)
-         on conflict (stream) do update set version = excluded.version, revision = excluded.revision, position = excluded.position,
-           hash = excluded.hash, recorded_at = excluded.recorded_at, state = excluded.state
-         where s.revision < excluded.revision or s.version <> excluded.version`,
+           on conflict do nothing),
+         snapshot as (
+           insert into write_cache.snapshots as s (stream, version, revision, position, hash, recorded_at, state)
+           values ($1, $2, $3, $4, $5, $6, $7)
+           on conflict (stream) do update set version = excluded.version, revision = excluded.revision,
+             position = excluded.position, hash = excluded.hash, recorded_at = excluded.recorded_at, state = excluded.state
+           where s.revision < excluded.revision or s.version <> excluded.version)
+         select pg_current_xact_id()::text as transaction`,
 };
 
 /**
@@ -82,6 +94,8 @@ export async function openPostgresWriteCache(pool: pg.Pool, logIdentity: string)
   } finally {
     client.release();
   }
+  const filter = createReceiptFilter(pool);
+  void filter.catchUp();
   return {
     async load(streams, commandIds): Promise<CachedWrites> {
       // snapshots first: the receipts read after them cover at least what they vouch for
@@ -89,13 +103,16 @@ export async function openPostgresWriteCache(pool: pg.Pool, logIdentity: string)
         streams.length === 0
           ? []
           : (await pool.query<SnapshotRow>({ ...LOAD_SNAPSHOTS, values: [streams] })).rows;
+      if (snapshots.length > 0) await filter.catchUp();
+      const asked = commandIds.filter(filter.mayHold);
       return {
         snapshots: new Map(snapshots.map((row) => [row.stream, snapshotFrom(row)])),
-        receipts: commandIds.length === 0 ? [] : await loadReceipts(pool, commandIds),
+        receipts: asked.length === 0 ? [] : await loadReceipts(pool, asked),
       };
     },
     async save(snapshot, receipts) {
-      await pool.query({
+      filter.saving(receipts);
+      const { rows } = await pool.query<{ transaction: string }>({
         ...SAVE,
         values: [
           snapshot.stream,
@@ -113,6 +130,7 @@ export async function openPostgresWriteCache(pool: pg.Pool, logIdentity: string)
           receipts.map(({ fingerprint }) => fingerprint),
         ],
       });
+      filter.saved(rows[0]!.transaction);
     },
   };
 }

@@ -199,4 +199,68 @@ describe('snapshots and receipts in Postgres', () => {
     release();
     expect(await again).toMatchObject({ replayed: true, revision: 1 });
   });
+
+  describe('of which a process knows the keys', () => {
+    /** The cache as another process has it, with the names of what it asks, once it has read all keys. */
+    async function anotherProcess() {
+      const asked: string[] = [];
+      const query = (statement: { readonly name?: string }) => {
+        asked.push(statement.name ?? '');
+        return pool.query(statement as pg.QueryConfig);
+      };
+      const own = await openPostgresWriteCache(
+        { connect: () => pool.connect(), query } as unknown as pg.Pool,
+        eventStore.identity,
+      );
+      const looksUp = async (key: string): Promise<boolean> => {
+        asked.length = 0;
+        await own.load([], [{ tenant: 't', commandId: `consume:${key}` }]);
+        return asked.includes('load-receipts');
+      };
+      const ready = () => until(async () => !(await looksUp('never used')));
+      await ready();
+      return { own, looksUp, ready };
+    }
+
+    it('asks for those alone that may be there', async () => {
+      await history();
+      const { looksUp } = await anotherProcess();
+      expect(await looksUp('k1')).toBe(true);
+      expect(await looksUp('k29')).toBe(true);
+      expect(await looksUp('k35')).toBe(false);
+    });
+
+    it('knows its own as soon as they leave the memory of the writer', async () => {
+      const { own, looksUp } = await anotherProcess();
+      const busy = createStreamWriter({ eventStore, clock: () => NOW, writeCache: own });
+      await busy.execute(account, 'c', grant);
+      for (let n = 1; n <= EVERY; n++) await busy.execute(account, 'c', consume(`k${n}`));
+      await until(async () => (await count('receipts')) > 0);
+      expect(await looksUp('k1')).toBe(true);
+      expect(await busy.execute(account, 'c', consume('k1'))).toMatchObject({ replayed: true });
+    });
+
+    it('learns of what others have saved with the snapshot that vouches for it', async () => {
+      const { own, looksUp } = await anotherProcess();
+      await history();
+      expect(await looksUp('k1')).toBe(false);
+      const late = createStreamWriter({ eventStore, clock: () => NOW, writeCache: own });
+      expect(await late.execute(account, 'c', consume('k1'))).toMatchObject({ replayed: true, revision: 1 });
+      expect(await looksUp('k2')).toBe(true);
+    });
+
+    it('looks all of them up until it has read what is too much to wait for', async () => {
+      const { own, looksUp, ready } = await anotherProcess();
+      await history();
+      await pool.query(`
+        insert into write_cache.receipts (tenant, command_id, stream, revision, events, fingerprint)
+        select 't', 'consume:many' || n, 'credits-t-many', n, 1, '' from generate_series(1, 20001) n`);
+      const late = createStreamWriter({ eventStore, clock: () => NOW, writeCache: own });
+      expect(await late.execute(account, 'c', consume('k1'))).toMatchObject({ replayed: true, revision: 1 });
+      await ready();
+      expect(await looksUp('many1')).toBe(true);
+      expect(await looksUp('many20001')).toBe(true);
+      expect(await looksUp('k29')).toBe(true);
+    });
+  });
 });

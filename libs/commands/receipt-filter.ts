@@ -1,0 +1,121 @@
+import { BloomFilter } from 'bloomfilter';
+import type pg from 'pg';
+import type { TenantCommandId } from './write-cache.js';
+
+/** Tells without asking the database that no receipt of a command id was saved. */
+export interface ReceiptFilter {
+  /** False for sure: none was, by this process ever, by others when it last caught up. */
+  mayHold(id: TenantCommandId): boolean;
+  /** Receipts of these ids are about to be saved. */
+  saving(ids: readonly TenantCommandId[]): void;
+  /** They were, by this transaction: what catches up passes it over. */
+  saved(transaction: string): void;
+  /** Takes in what others have saved since the last time. What is too much for that is read while nobody waits; all is, at first. */
+  catchUp(): Promise<void>;
+}
+
+/** 12 bits and 8 hashes for a key let 3 of 1,000 unknown ones seem known, which costs a look-up each. */
+const BITS = 12;
+const HASHES = 8;
+const FIRST_CAPACITY = 1_000_000;
+/** Of them 1.5 bytes each are kept; of a table with more, every key is looked up. */
+const MOST_KEYS = 50_000_000;
+const PAGE = 1000;
+/** Keys that others may have saved since the last time. */
+const MOST_BEHIND = 20_000;
+/** Own transactions after which it catches up though nobody asks. */
+const MOST_OWN = 1000;
+
+/** Lowest transaction that may still save something this statement does not see. */
+const HORIZON = `select pg_snapshot_xmin(pg_current_snapshot())::text as horizon`;
+const READ_PAGE = {
+  name: 'receipts-page',
+  text: `select tenant, command_id, stream from write_cache.receipts where (tenant, command_id, stream) > ($1, $2, $3)
+         order by tenant, command_id, stream limit ${PAGE}`,
+};
+/** Numbers of transactions begin anew in a restored database: those that lie ahead were read with the first pages. */
+const READ_SAVED = {
+  name: 'receipts-saved',
+  text: `select h.horizon::text, r.tenant, r.command_id
+         from (select pg_snapshot_xmin(pg_current_snapshot()) as horizon) h
+         left join write_cache.receipts r
+           on r.saved >= $1::xid8 and r.saved < pg_snapshot_xmax(pg_current_snapshot()) and r.saved <> all ($2::xid8[])
+         limit ${MOST_BEHIND + 1}`,
+};
+
+export function createReceiptFilter(pool: pg.Pool): ReceiptFilter {
+  let filters: BloomFilter[] = [];
+  let room = 0;
+  let keys = 0;
+  /** Where the next reading begins; null until everything has been read once. */
+  let horizon: bigint | null = null;
+  let reading = false;
+  const own = new Set<bigint>();
+
+  function add(tenant: string, commandId: string): void {
+    if (room === 0) {
+      room = FIRST_CAPACITY << filters.length;
+      filters.push(new BloomFilter(room * BITS, HASHES));
+    }
+    room--;
+    keys++;
+    filters.at(-1)!.add(keyOf(tenant, commandId));
+  }
+
+  /** Until it succeeds every key is looked up. */
+  async function readAll(): Promise<void> {
+    if (reading || keys >= MOST_KEYS) return;
+    reading = true;
+    try {
+      const { rows } = await pool.query<{ horizon: string }>(HORIZON);
+      let last = ['', '', ''];
+      for (let more = true; more && keys < MOST_KEYS;) {
+        const page = await pool.query<string[]>({ ...READ_PAGE, values: last, rowMode: 'array' });
+        for (const [tenant, commandId] of page.rows) add(tenant!, commandId!);
+        more = page.rows.length === PAGE;
+        if (more) last = page.rows.at(-1)!;
+        else horizon = BigInt(rows[0]!.horizon);
+      }
+    } catch {
+      // whoever catches up next tries again
+    } finally {
+      reading = false;
+    }
+  }
+
+  async function catchUp(): Promise<void> {
+    if (horizon === null) return void readAll();
+    const { rows } = await pool.query<[string, string | null, string | null]>({
+      ...READ_SAVED,
+      values: [horizon, [...own]],
+      rowMode: 'array',
+    });
+    if (rows.length > MOST_BEHIND) {
+      horizon = null;
+      filters = [];
+      room = keys = 0;
+      return void readAll();
+    }
+    for (const [, tenant, commandId] of rows) if (tenant !== null) add(tenant, commandId!);
+    horizon = BigInt(rows[0]![0]);
+    for (const transaction of own) if (transaction < horizon) own.delete(transaction);
+  }
+
+  return {
+    mayHold: ({ tenant, commandId }) => {
+      if (horizon === null) return true;
+      const key = keyOf(tenant, commandId);
+      return filters.some((filter) => filter.test(key));
+    },
+    saving: (ids) => {
+      for (const { tenant, commandId } of ids) add(tenant, commandId);
+    },
+    saved: (transaction) => {
+      own.add(BigInt(transaction));
+      if (own.size >= MOST_OWN) catchUp().catch(() => undefined);
+    },
+    catchUp,
+  };
+}
+
+const keyOf = (tenant: string, commandId: string): string => `${tenant} ${commandId}`;
