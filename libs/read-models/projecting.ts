@@ -40,8 +40,7 @@ class LookAgain extends Error {}
 /** Milliseconds between two looks whether a stopped projection was set going again, by a rebuild. */
 const LOOK_AFTER = 500;
 
-/** Events at once that tell of a busy log, on which the next ones are gathered for so many milliseconds: many cost less than few. */
-const BUSY = 16;
+/** Milliseconds for which the next events are gathered unless somebody waits for them: many cost little more than few. */
 const GATHER = 25;
 
 /** A rebuild may hold the checkpoints for a while. */
@@ -169,7 +168,7 @@ async function projectFrom(work: LeasedWork, standings: Map<string, Standing>): 
       await writing;
       if (ending) return;
       writing = write(slice).catch(fail);
-      if (slice.events.length >= BUSY && slice.events.length < batchSize) await waiter.untilAsked(GATHER);
+      if (slice.events.length < batchSize) await waiter.untilAsked(GATHER);
     }
     const restarted = setInterval(() => {
       loadStandings(pool, names).then(
