@@ -11,17 +11,27 @@ export interface RecentAppends {
   note(base: Position, batches: readonly AppendBatch[]): void;
   /** The events right behind `position`, without a gap, at most about `limit`; none when they are not here. */
   after(position: Position, limit: number): readonly RecordedEvent[];
+  /** Nobody asks for what lies at or before `position` any more. */
+  forget(position: Position): void;
+}
+
+/** Batches that follow a position without a gap. */
+interface Run {
+  readonly batches: readonly AppendBatch[];
+  readonly end: Position;
+  /** Made when first asked for, once for all who ask. */
+  events: readonly RecordedEvent[] | null;
 }
 
 export function createRecentAppends(): RecentAppends {
-  /** Runs of positions without a gap, by the position they follow, in the order in which they were noted. */
-  const runs = new Map<Position, readonly AppendBatch[]>();
+  /** By the position they follow, in the order in which they were noted. */
+  const runs = new Map<Position, Run>();
   let count = 0;
   let last = 0n;
 
-  function forget(base: Position): void {
-    count -= lengthOf(runs.get(base)!);
+  function drop(base: Position, end: Position): void {
     runs.delete(base);
+    count -= Number(end - base);
   }
 
   return {
@@ -29,44 +39,46 @@ export function createRecentAppends(): RecentAppends {
       return last;
     },
     note(base, batches) {
-      const length = lengthOf(batches);
-      runs.set(base, batches);
-      count += length;
+      const length = batches.reduce((sum, { events }) => sum + events.length, 0);
       const end = base + BigInt(length);
+      runs.set(base, { batches, end, events: null });
+      count += length;
       if (end > last) last = end;
-      for (const oldest of runs.keys()) {
+      for (const [oldest, run] of runs) {
         if (count <= MAX_EVENTS) break;
-        forget(oldest);
+        drop(oldest, run.end);
       }
     },
     after(position, limit) {
       const events: RecordedEvent[] = [];
-      for (let at = position; events.length < limit; at = events.at(-1)!.position) {
+      for (let at = position; events.length < limit;) {
         const run = runs.get(at);
         // a run that would go beyond the limit waits for the next time; one that is longer than it is read from the database
-        if (!run || events.length + lengthOf(run) > limit) break;
-        recorded(at, run, events);
+        if (!run || events.length + Number(run.end - at) > limit) break;
+        run.events ??= recorded(at, run.batches);
+        for (const event of run.events) events.push(event);
+        at = run.end;
       }
       return events;
+    },
+    forget(position) {
+      for (const [base, { end }] of runs) if (end <= position) drop(base, end);
     },
   };
 }
 
-const lengthOf = (batches: readonly AppendBatch[]): number =>
-  batches.reduce((sum, { events }) => sum + events.length, 0);
-
-function recorded(base: Position, batches: readonly AppendBatch[], into: RecordedEvent[]): void {
+function recorded(base: Position, batches: readonly AppendBatch[]): RecordedEvent[] {
   let position = base;
-  for (const { stream, expectedRevision, events } of batches)
-    for (const [index, { id, type, data, metadata }] of events.entries())
-      into.push({
-        id,
-        stream,
-        revision: expectedRevision + 1 + index,
-        position: (position += 1n),
-        type,
-        data: JSON.parse(data) as RecordedEvent['data'],
-        dataText: data,
-        metadata: JSON.parse(metadata) as RecordedEvent['metadata'],
-      });
+  return batches.flatMap(({ stream, expectedRevision, events }) =>
+    events.map(({ id, type, data, metadata }, index) => ({
+      id,
+      stream,
+      revision: expectedRevision + 1 + index,
+      position: (position += 1n),
+      type,
+      data: JSON.parse(data) as RecordedEvent['data'],
+      dataText: data,
+      metadata: JSON.parse(metadata) as RecordedEvent['metadata'],
+    })),
+  );
 }

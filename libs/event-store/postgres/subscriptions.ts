@@ -41,6 +41,8 @@ export function createSubscriptions({ connectionString, isOwn, readAll, onError 
   const bells = new Set<Bell>();
   const recent = createRecentAppends();
   const running = new Set<Subscription>();
+  /** Where each of them stands. */
+  const reached = new Map<Bell, Position>();
   const closing = createBell();
   let closed = false;
   let listening: Promise<void> | undefined;
@@ -75,6 +77,12 @@ export function createSubscriptions({ connectionString, isOwn, readAll, onError 
     }
   }
 
+  function slowest(): Position {
+    let slowest = recent.last;
+    for (const position of reached.values()) if (position < slowest) slowest = position;
+    return slowest;
+  }
+
   function look(): void {
     for (const bell of bells) bell.ring('look');
   }
@@ -84,6 +92,7 @@ export function createSubscriptions({ connectionString, isOwn, readAll, onError 
     listening ??= listen();
     const bell = createBell();
     bells.add(bell);
+    reached.set(bell, 0n);
     let stopped = false;
 
     async function deliver(): Promise<void> {
@@ -123,6 +132,8 @@ export function createSubscriptions({ connectionString, isOwn, readAll, onError 
           assertDense(checkpoint, slice);
           await options.handle(slice);
           checkpoint = slice.checkpoint;
+          reached.set(bell, slice.position);
+          recent.forget(slowest());
           continue;
         }
         options.onCaughtUp?.();
@@ -134,6 +145,7 @@ export function createSubscriptions({ connectionString, isOwn, readAll, onError 
       .catch((error: unknown) => options.onError(error))
       .finally(() => {
         bells.delete(bell);
+        reached.delete(bell);
         running.delete(subscription);
       });
     const subscription: Subscription = {
