@@ -24,7 +24,7 @@ import {
   type SubscriptionsDeps,
   type Supposed,
 } from '#libs/commands/subscriptions';
-import type { EventStore } from '#libs/event-store';
+import type { Checkpoint, EventStore } from '#libs/event-store';
 import { createMemoryEventStore } from '#libs/event-store/memory';
 import { openPostgresEventStore } from '#libs/event-store/postgres';
 import { createScheduleHold, startSchedules } from '#libs/schedules';
@@ -148,6 +148,16 @@ export async function startRuntime(
       (it) => it.close(),
     );
     clocks.attach(writer);
+    // in EventStoreDB it would be told of its own events as well, one by one
+    if (config.eventStore === 'postgres' || config.role === 'api')
+      opening(
+        'what others write',
+        eventStore.subscribe(await endOf(eventStore), {
+          handle: async ({ events }) => writer.learn(events),
+          onError,
+        }),
+        (it) => it.stop(),
+      );
     const catalog = createCatalogReader({
       writer,
       index: readModels,
@@ -257,6 +267,12 @@ export async function openEventStore(
     openTimeoutMs: EVENT_STORE_TIMEOUT,
     ...onErrors,
   });
+}
+
+/** Where to read on so that the last event comes first. */
+async function endOf(eventStore: EventStore): Promise<Checkpoint | null> {
+  const head = await eventStore.head();
+  return head === 0n ? null : eventStore.checkpointBefore(head);
 }
 
 /** 256 random bits, as a new API key carries them. */

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { EventStore } from '#libs/event-store';
+import type { EventStore, RecordedEvent } from '#libs/event-store';
 import { foldRecorded, type StreamEntry } from './stream-entry.js';
 
 /** The streams in memory: those with commands in hand for as long as they have them, the others as long as there is room. */
@@ -13,7 +13,12 @@ export interface StreamCache {
   drop(entry: StreamEntry): void;
   /** Folds in what the log holds behind the entry. @returns whether there was anything */
   readTail(entry: StreamEntry): Promise<boolean>;
+  /** Folds in what was recorded elsewhere, where the stream is in memory, stands right before it and is not being written to. */
+  learn(event: RecordedEvent): void;
 }
+
+/** Receipts of others' commands after which a stream that only they use is forgotten here. */
+const MOST_LEARNED = 1000;
 
 /** @param maxWeight about one unit for a grant or a receipt, 4 for a stream */
 export function createStreamCache(eventStore: EventStore, maxWeight: number): StreamCache {
@@ -38,6 +43,17 @@ export function createStreamCache(eventStore: EventStore, maxWeight: number): St
       for await (const event of eventStore.readStream(entry.name, before + 1)) foldRecorded(entry, event);
       entry.freshAt = Math.max(entry.freshAt, askedAt);
       return entry.head.revision > before;
+    },
+    learn(event) {
+      const entry = held.get(event.stream) ?? released.peek(event.stream);
+      if (!entry || entry.staged || event.revision !== entry.head.revision + 1) return;
+      try {
+        foldRecorded(entry, event);
+      } catch {
+        // whoever uses the stream next reads the event again, and is told
+        released.delete(entry.name);
+      }
+      if (entry.receipts.size > MOST_LEARNED) released.delete(entry.name);
     },
   };
 }

@@ -5,6 +5,7 @@ import { changed } from '#libs/event-types';
 import { createMemoryEventStore } from '#libs/event-store/memory';
 import { creditAccount, type AccountState, type CreditCommand, type CreditEvent } from '#libs/credits';
 import { appendEvent } from '../../test/support/append-event.js';
+import { until } from '../../test/support/wait.js';
 import { accountKind } from './credits/account.js';
 import { createStreamWriter, type StreamWriterOptions } from './stream-writer.js';
 import type { CommandContext, CommandRequest } from './stream-kind.js';
@@ -102,6 +103,26 @@ describe('the stream writer', () => {
       });
     }
     expect(await eventStore.head()).toBe(2n);
+  });
+
+  it('knows what others have written before it is refused for not knowing', async () => {
+    const { writer, eventStore } = given();
+    const { writer: other } = given({ eventStore });
+    const subscription = eventStore.subscribe(null, {
+      handle: async ({ events }) => other.learn(events),
+      onError: (error) => expect(error).toBeUndefined(),
+    });
+    await writer.execute(account, 'c', request(grant('g', 10n)));
+    await other.execute(account, 'c', request(consume('con1', 1n)));
+    const { position } = await writer.execute(account, 'c', request(consume('con2', 2n), 'k'));
+    await until(() => other.knownPosition(account.category, 't', 'c') === position);
+    const { revision, events } = await other.execute(account, 'c', request(consume('con3', 3n)));
+    expect(other.stats.conflicts).toBe(0);
+    expect([revision, events[0]!.data]).toMatchObject([3, { balanceAfter: '4' }]);
+    // the key of the command that was learned as well
+    const again = await other.execute(account, 'c', request(consume('con2', 2n), 'k'));
+    expect(again).toMatchObject({ replayed: true, position });
+    await subscription.stop();
   });
 
   it('lets exactly one of many simultaneous requests with one key take effect', async () => {

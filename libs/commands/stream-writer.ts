@@ -1,5 +1,10 @@
 import { Problem, type Instant } from '#libs/kernel';
-import { EventStoreUnavailable, type AppendResult, type EventStore } from '#libs/event-store';
+import {
+  EventStoreUnavailable,
+  type AppendResult,
+  type EventStore,
+  type RecordedEvent,
+} from '#libs/event-store';
 import { fingerprintOf } from './fingerprint.js';
 import { createLastWritten } from './last-written.js';
 import { replayCommand } from './replay.js';
@@ -41,6 +46,8 @@ export interface WriterStats {
 
 export type ClosableStreamWriter = StreamWriter & {
   readonly stats: Readonly<WriterStats>;
+  /** Takes in what the log holds, as it comes: what other processes have recorded need not refuse an append to be noticed. */
+  learn(events: readonly RecordedEvent[]): void;
   /** Turns new commands away, finishes those that wait. */
   close(): Promise<void>;
 };
@@ -366,6 +373,10 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
         await cache.readTail(entry);
       const { state, revision, position } = entry.head;
       return { state: state as never, revision, position };
+    },
+
+    learn: (events) => {
+      for (const event of events) cache.learn(event);
     },
 
     lastWritten: lastWritten.of,
