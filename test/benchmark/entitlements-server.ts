@@ -1,12 +1,8 @@
 import 'reflect-metadata';
 import { Controller, Get, Inject, Module, NotFoundException, Param, Query } from '@nestjs/common';
-import type { CanActivate, ExecutionContext } from '@nestjs/common';
-import { APP_GUARD, NestFactory } from '@nestjs/core';
-import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyRequest } from 'fastify';
-import { createHash } from 'node:crypto';
 import pg from 'pg';
-import { createHttpEdge, NoQuery } from '../../apps/api/http/index.js';
+import { NoQuery } from '../../apps/api/http/index.js';
+import { keyGuard, serveBehindEdge } from './behind-edge.js';
 
 const POOL = Symbol('pool');
 
@@ -28,15 +24,6 @@ interface Row {
   readonly allowance: string | null;
   readonly remaining: string | null;
   readonly ends: Date | null;
-}
-
-/** One key, known by its hash. */
-class KeyGuard implements CanActivate {
-  canActivate(context: ExecutionContext): boolean {
-    const { headers } = context.switchToHttp().getRequest<FastifyRequest>();
-    const bearer = /^Bearer +(\S{1,300})$/i.exec(headers.authorization ?? '')?.[1] ?? '';
-    return createHash('sha256').update(bearer).digest('hex') === process.env['KEY_HASH'];
-  }
 }
 
 @Controller()
@@ -66,7 +53,7 @@ class CheckController {
 @Module({
   controllers: [CheckController],
   providers: [
-    { provide: APP_GUARD, useClass: KeyGuard },
+    keyGuard,
     {
       provide: POOL,
       useFactory: () =>
@@ -76,13 +63,4 @@ class CheckController {
 })
 class CheckModule {}
 
-// the query behind the HTTP stack of the product, in a process of its own; tells its address and ends with its parent
-const edge = createHttpEdge(() => undefined);
-const app = await NestFactory.create<NestFastifyApplication>(CheckModule, edge.adapter, {
-  bodyParser: false,
-  logger: false,
-});
-edge.apply(app);
-await app.listen(0, '127.0.0.1');
-process.send!(await app.getUrl());
-process.on('disconnect', () => process.exit(0));
+await serveBehindEdge(CheckModule);

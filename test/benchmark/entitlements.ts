@@ -1,10 +1,11 @@
 import autocannon from 'autocannon';
 import { fork } from 'node:child_process';
-import { createHash, randomInt, randomUUID } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { bootstrapOf, makeKeys, startServer, type Server } from '../support/server.js';
+import { sqlEnvironment } from './behind-edge.js';
 import type { Comparison } from './comparison.js';
 import { keepAlive } from './keep-alive.js';
 import { runArrivals, type LoadResult } from './load.js';
@@ -158,7 +159,7 @@ async function startSql(url: string, secret: string) {
   `);
   await client.end();
   const child = fork(new URL('./entitlements-server.js', import.meta.url), {
-    env: { ...process.env, DATABASE_URL: url, KEY_HASH: createHash('sha256').update(secret).digest('hex') },
+    env: sqlEnvironment(url, secret),
   });
   const [address] = (await once(child, 'message')) as [string];
   return { url: address, stop: () => child.disconnect() };

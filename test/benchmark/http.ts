@@ -3,6 +3,7 @@ import { fork } from 'node:child_process';
 import { randomInt, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { bootstrapOf, makeKeys, startServer, type Environment, type Server } from '../support/server.js';
+import { sqlEnvironment } from './behind-edge.js';
 import type { Comparison } from './comparison.js';
 import { runLoad } from './load.js';
 import { ownDatabase } from './own-database.js';
@@ -13,23 +14,26 @@ const CONNECTIONS = 64;
 const BATCH = 500;
 const UNIT = 'api-calls';
 
-/** Over HTTP with keep-alive, the product in processes of its own, beside SQL-app behind the same HTTP stack. */
+/** Over HTTP with keep-alive, the product in processes of its own, beside SQL-app behind the same HTTP stack, sent the same. */
 export async function benchHttp(url: string, seconds: number): Promise<Comparison[]> {
   await prepareSqlLedger(url, ACCOUNTS);
-  const sql = await sqlOverHttp(url, seconds);
+  const keys = makeKeys('live');
+  const headers = { authorization: `Bearer ${keys.secret}`, 'content-type': 'application/json' };
+  const consumption = () => ({
+    body: { customerId: customer(), unit: UNIT, amount: '1' },
+    headers: { 'idempotency-key': randomUUID() },
+  });
+  const sql = await sqlOverHttp(url, keys.secret, (server) =>
+    post([server], '/consume', headers, CONNECTIONS, seconds, consumption),
+  );
   const sqlInProcess = await sqlAlone(url, seconds);
 
-  const keys = makeKeys('live');
   const environment = { DATABASE_URL: await ownDatabase(url), ...bootstrapOf(keys) };
   const first = await startServer(environment);
   try {
     await prepare(first, keys.secret);
-    const headers = { authorization: `Bearer ${keys.secret}`, 'content-type': 'application/json' };
     const consume = (servers: readonly Server[]) =>
-      post(servers, '/v1/credits/consume', headers, CONNECTIONS, seconds, () => ({
-        body: { customerId: customer(), unit: UNIT, amount: '1' },
-        headers: { 'idempotency-key': randomUUID() },
-      }));
+      post(servers, '/v1/credits/consume', headers, CONNECTIONS, seconds, consumption);
     const event = () => ({
       eventName: UNIT,
       customerId: customer(),
@@ -130,25 +134,16 @@ async function post(
   return perSecond;
 }
 
-async function sqlOverHttp(url: string, seconds: number): Promise<number> {
-  const child = fork(new URL('./sql-server.js', import.meta.url), {
-    env: { ...process.env, DATABASE_URL: url },
-  });
+async function sqlOverHttp(
+  url: string,
+  key: string,
+  consume: (server: { readonly url: string }) => Promise<number>,
+): Promise<number> {
+  const child = fork(new URL('./sql-server.js', import.meta.url), { env: sqlEnvironment(url, key) });
   try {
     const [address] = (await once(child, 'message')) as [string];
-    const consume = () =>
-      post(
-        [{ url: address }],
-        '/consume',
-        { 'content-type': 'application/json' },
-        CONNECTIONS,
-        seconds,
-        () => ({
-          body: { customer: 1 + randomInt(ACCOUNTS), amount: 1, key: randomUUID() },
-        }),
-      );
-    await consume();
-    return await consume();
+    await consume({ url: address }); // warms up
+    return await consume({ url: address });
   } finally {
     child.disconnect();
   }
