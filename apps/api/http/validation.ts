@@ -21,7 +21,7 @@ export class InputPipe implements PipeTransform {
   }
 }
 
-function readPathParameter(value: unknown): unknown {
+export function readPathParameter(value: unknown): unknown {
   if (typeof value === 'string' && textFault(value))
     throw new Problem('not_found', 'No id can be this text.');
   return value;
