@@ -36,7 +36,7 @@ export class ApiKeyGuard implements CanActivate {
         context.getClass(),
       ]) ?? SECRET_ONLY;
     if (allowed.length === 0) return true;
-    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const request = context.getArgByIndex<FastifyRequest>(0);
     return follow(this.keyOf(request), (key) => this.admit(request, key, allowed));
   }
 

@@ -27,9 +27,12 @@ declare module 'fastify' {
   }
 }
 
+/** Of a request over HTTP; `switchToHttp` would make three functions to tell them. */
+const argumentsOf = (context: ExecutionContext): [FastifyRequest, FastifyReply] => context.getArgs();
+
 /** The caller of the request. A route without authentication has none: 401. */
 export const Caller = createParamDecorator((_: unknown, context: ExecutionContext) =>
-  callerOf(context.switchToHttp().getRequest<FastifyRequest>()),
+  callerOf(argumentsOf(context)[0]),
 );
 
 /** @throws Problem `unauthorized` */
@@ -58,8 +61,8 @@ export interface WriteCall {
 
 /** Caller, idempotency key and reply of a request that writes: a {@link WriteCall}. */
 export const Write = createParamDecorator((_: unknown, context: ExecutionContext): WriteCall => {
-  const http = context.switchToHttp();
-  return writeCall(http.getRequest(), http.getResponse());
+  const [request, reply] = argumentsOf(context);
+  return writeCall(request, reply);
 });
 
 function writeCall(request: FastifyRequest, reply: FastifyReply): WriteCall {
@@ -78,10 +81,9 @@ export const WriteInput = createParamDecorator(
     { query, body }: { readonly query: new () => object; readonly body?: new () => object },
     context: ExecutionContext,
   ): WriteInput<object, unknown> => {
-    const http = context.switchToHttp();
-    const request = http.getRequest<FastifyRequest>();
+    const [request, reply] = argumentsOf(context);
     return {
-      ...writeCall(request, http.getResponse()),
+      ...writeCall(request, reply),
       query: readQuery(query, request.query),
       body: body ? readBody(body, request.body) : request.body,
     };
@@ -97,8 +99,8 @@ export interface ReadCall {
 
 /** Tenant, request and reply of a request that reads: a {@link ReadCall}. */
 export const Read = createParamDecorator((_: unknown, context: ExecutionContext): ReadCall => {
-  const http = context.switchToHttp();
-  return readCall(http.getRequest(), http.getResponse());
+  const [request, reply] = argumentsOf(context);
+  return readCall(request, reply);
 });
 
 const readCall = (request: FastifyRequest, reply: FastifyReply): ReadCall => ({
@@ -116,9 +118,8 @@ export interface ReadInput<Query, Name extends string> extends ReadCall {
 /** A {@link ReadCall} and its input in one, for busy routes: Nest makes promises for every decorator. Documents nothing. */
 export const ReadInput = createParamDecorator(
   (query: new () => object, context: ExecutionContext): ReadInput<object, string> => {
-    const http = context.switchToHttp();
-    const request = http.getRequest<FastifyRequest>();
-    const call = readCall(request, http.getResponse());
+    const [request, reply] = argumentsOf(context);
+    const call = readCall(request, reply);
     const given = readQuery(query, request.query);
     const params = request.params as Readonly<Record<string, string>>;
     for (const name in params) readPathParameter(params[name]);

@@ -65,7 +65,12 @@ export function readQuery<T extends object>(dto: new () => T, query: unknown): T
 }
 
 /** The rules of a class by field: class-validator gathers them anew for every value, which costs more than all of them. */
-const rulesOf = new Map<Dto, ReadonlyMap<string, (object: object, value: unknown) => boolean>>();
+const rulesOf = new Map<Dto, Rules>();
+
+interface Rules {
+  readonly fields: ReadonlyMap<string, (object: object, value: unknown) => boolean>;
+  readonly required: readonly string[];
+}
 
 /** Whether a flat object surely has no issue; of any other, class-validator says more. */
 function isFlawless(dto: Dto, object: object): boolean {
@@ -74,16 +79,16 @@ function isFlawless(dto: Dto, object: object): boolean {
   const values = object as Readonly<Record<string, unknown>>;
   for (const name in values) {
     const value = values[name];
-    if (!rules.has(name) || (typeof value === 'object' && value !== null)) return false;
+    if (typeof value === 'object' && value !== null) return false;
+    if (!rules.fields.get(name)?.(object, value)) return false;
   }
-  for (const [name, holds] of rules) if (!holds(object, values[name])) return false;
-  return true;
+  return rules.required.every((name) => name in values);
 }
 
-function gatherRules(dto: Dto): ReadonlyMap<string, (object: object, value: unknown) => boolean> {
+function gatherRules(dto: Dto): Rules {
   const storage = getMetadataStorage();
   const byField = storage.groupByPropertyName(storage.getTargetValidationMetadatas(dto, '', false, false));
-  return new Map(
+  const fields = new Map(
     Object.entries(byField).map(([name, metadata]) => {
       const conditions = metadata
         .filter(({ type }) => type === ValidationTypes.CONDITIONAL_VALIDATION)
@@ -92,14 +97,14 @@ function gatherRules(dto: Dto): ReadonlyMap<string, (object: object, value: unkn
         .filter(({ type }) => type === ValidationTypes.CUSTOM_VALIDATION)
         .flatMap(({ constraintCls }) => storage.getTargetValidatorConstraints(constraintCls))
         .map(({ instance }) => instance);
-      return [
-        name,
-        (object, value) =>
-          conditions.some((applies) => !applies(object, value)) ||
-          checks.every((check) => check.validate(value) === true),
-      ];
+      const holds = (object: object, value: unknown): boolean =>
+        conditions.some((applies) => !applies(object, value)) ||
+        checks.every((check) => check.validate(value) === true);
+      return [name, holds] as const;
     }),
   );
+  const required = [...fields].filter(([, holds]) => !holds({}, undefined)).map(([name]) => name);
+  return { fields, required };
 }
 
 const OPTIONS = {
