@@ -14,6 +14,7 @@ import {
   type Environment,
   type KeyKind,
 } from '#libs/commands';
+import { follow, type Lookup } from '#libs/commands/catalog';
 import { DEFAULT_TENANT, randomSecret, type Runtime } from './runtime.js';
 
 export interface NewKey {
@@ -126,9 +127,8 @@ export async function revokeKey(
 }
 
 /** The key with this value, if it is in force; at most a second behind what another process did to it. */
-export async function findKey({ catalog }: Pick<Runtime, 'catalog'>, value: string): Promise<ApiKey | null> {
+export function findKey({ catalog }: Pick<Runtime, 'catalog'>, value: string): Lookup<ApiKey> {
   if (!readKeyValue(value)) return null;
   const { id, hash } = identifyKey(value);
-  const key = await catalog.apiKey(id);
-  return key?.hash === hash && key.revokedAt === null ? key : null;
+  return follow(catalog.apiKey(id), (key) => (key?.hash === hash && key.revokedAt === null ? key : null));
 }

@@ -3,6 +3,7 @@ import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { Problem } from '#libs/kernel';
 import type { ApiKey, KeyKind } from '#libs/commands';
+import { follow, type Lookup } from '#libs/commands/catalog';
 import { findKey } from '../keys.js';
 import { RuntimeRef } from './runtime-ref.js';
 import { tenantOf } from './http/index.js';
@@ -28,15 +29,22 @@ export class ApiKeyGuard implements CanActivate {
     private readonly runtime: RuntimeRef,
   ) {}
 
-  async canActivate(context: ExecutionContext): Promise<boolean> {
+  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const allowed =
       this.reflector.getAllAndOverride<readonly KeyKind[] | undefined>(ALLOWED, [
         context.getHandler(),
         context.getClass(),
       ]) ?? SECRET_ONLY;
     if (allowed.length === 0) return true;
-    const request = context.switchToHttp().getRequest<FastifyRequest>();
-    const key = await this.keyOf(request);
+    const request = context.getArgByIndex<FastifyRequest>(0);
+    return follow(this.keyOf(request), (key) => this.admit(request, key, allowed));
+  }
+
+  private admit(
+    request: FastifyRequest,
+    key: ApiKey | null,
+    allowed: readonly KeyKind[],
+  ): boolean | Promise<boolean> {
     if (!key) throw new Problem('unauthorized', 'Send Authorization: Bearer with a key that is in force.');
     if (!allowed.includes(key.kind))
       throw new Problem(
@@ -45,17 +53,19 @@ export class ApiKeyGuard implements CanActivate {
       );
     const { tenant, id, environment, kind } = key;
     request.caller = { tenant, actor: id, environment, kind };
-    if (environment === 'test') await this.runtime.current.clocks.sync(tenantOf(request.caller));
-    return true;
+    return environment === 'test'
+      ? this.runtime.current.clocks.sync(tenantOf(request.caller)).then(() => true)
+      : true;
   }
 
-  private async keyOf({ headers }: FastifyRequest): Promise<ApiKey | null> {
+  private keyOf({ headers }: FastifyRequest): Lookup<ApiKey> {
     const bearer = /^Bearer +(\S{1,300})$/i.exec(headers.authorization ?? '')?.[1];
     if (headers.authorization !== undefined) return bearer ? findKey(this.runtime.current, bearer) : null;
     const header = headers['x-lumen-key'];
     const key = typeof header === 'string' && header.length <= 300 ? header : undefined;
-    const found = key === undefined ? null : await findKey(this.runtime.current, key);
     // a header that pages send is no place for secrets
-    return found?.kind === 'publishable' ? found : null;
+    return key === undefined
+      ? null
+      : follow(findKey(this.runtime.current, key), (found) => (found?.kind === 'publishable' ? found : null));
   }
 }

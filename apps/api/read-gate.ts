@@ -18,7 +18,7 @@ export class ReadGate {
    * account, or to all but accounts; then a read model that is behind is answered as it is, and the header says so.
    * @throws Problem `read_model_behind` after two seconds, only when the caller asked for a position
    */
-  async pass({ request, tenant }: ReadCall, query: ReadQuery, customerId?: string): Promise<void> {
+  pass({ request, tenant }: ReadCall, query: ReadQuery, customerId?: string): Promise<void> | undefined {
     const { readModels, writer, credits } = this.runtime.current;
     const asked = minPositionOf(request, query);
     if (asked !== undefined) return readModels.waitForPosition(asked);
@@ -27,7 +27,7 @@ export class ReadGate {
       customerId === undefined
         ? writer.lastWritten(tenant, category)
         : writer.knownPosition(category, tenant, customerId);
-    if (own > 0n) await readModels.waitForPosition(own).catch(() => undefined);
+    return own > 0n ? readModels.waitForPosition(own).catch(() => undefined) : undefined;
   }
 
   /**

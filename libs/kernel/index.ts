@@ -1,4 +1,5 @@
 export * from './amount.js';
+export * from './batching.js';
 export * from './canonical-json.js';
 export * from './decider.js';
 export * from './errors.js';

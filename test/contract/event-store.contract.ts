@@ -276,6 +276,21 @@ export function eventStoreContract(name: string, open: () => Promise<OpenedStore
         expect(await all(store.readStream(newStream()))).toEqual([]);
       });
 
+      test('streams that are read side by side are each whole', async () => {
+        const long = batch(newStream(), NO_STREAM, 700);
+        const short = batch(newStream(), NO_STREAM, 3);
+        await store.append([long, short]);
+        const reads = await Promise.all([
+          ids(long.stream),
+          all(store.readStream(long.stream, 650)),
+          ids(newStream()),
+          ids(short.stream),
+        ]);
+        expect(reads[0]).toEqual(idsOf(long));
+        expect(reads[1].map(({ id }) => id)).toEqual(idsOf(long).slice(650));
+        expect(reads.slice(2)).toEqual([[], idsOf(short)]);
+      });
+
       test('streams with similar names stay apart', async () => {
         const stream = newStream();
         for (const other of [

@@ -1,6 +1,6 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
-import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiBody, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
 import { Problem } from '#libs/kernel';
 import { ConsumeCredits, ReverseConsumption, type ConsumeRequest, type ReverseRequest } from '#libs/commands';
 import { FindConsumption } from '#libs/read-models';
@@ -10,6 +10,7 @@ import {
   Read,
   ReadQuery,
   Write,
+  WriteInput,
   type ReadCall,
   type WriteCall,
 } from '../http/index.js';
@@ -32,11 +33,12 @@ export class CreditsController {
     summary: 'Draw credits',
     description: '402 when refused; 200 for a dry run, which writes nothing.',
   })
+  @ApiBody({ type: ConsumeDto })
   @ApiIdempotencyKey()
+  @ApiQuery({ type: CustomerQuery })
   async consume(
-    @Write() { context, reply }: WriteCall,
-    @Query() query: CustomerQuery,
-    @Body() body: ConsumeDto,
+    @WriteInput({ query: CustomerQuery, body: ConsumeDto })
+    { context, reply, query, body }: WriteInput<CustomerQuery, ConsumeDto>,
   ) {
     return answered(
       reply,

@@ -1,11 +1,11 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
-import { ApiBearerAuth, ApiOperation, ApiSecurity, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiOperation, ApiParam, ApiQuery, ApiSecurity, ApiTags } from '@nestjs/swagger';
 import { SLUG } from '#libs/catalog';
 import { resolveCustomer } from '#libs/commands';
 import { issue, parseInstant, Problem, type Instant } from '#libs/kernel';
 import { ForKeys } from '../auth.js';
 import { isExternal } from '../credits/answered.js';
-import { answerRead, Read, type ReadCall } from '../http/index.js';
+import { answerRead, Read, ReadInput, type ReadCall } from '../http/index.js';
 import { ReadGate } from '../read-gate.js';
 import { RuntimeRef } from '../runtime-ref.js';
 import { checkEntitlements, type EntitlementAnswers } from './check.js';
@@ -37,12 +37,12 @@ export class EntitlementsController {
     description:
       'Precedence: credits, override, plan, default. A feature that does not exist is not entitled.',
   })
-  async one(
-    @Read() call: ReadCall,
-    @Query() query: EntitlementsQuery,
-    @Param('customerId') id: string,
-    @Param('slug') slug: string,
-  ) {
+  @ApiParam({ name: 'slug', type: String })
+  @ApiParam({ name: 'customerId', type: String })
+  @ApiQuery({ type: EntitlementsQuery })
+  async one(@ReadInput(EntitlementsQuery) call: ReadInput<EntitlementsQuery, 'customerId' | 'slug'>) {
+    const { query, params } = call;
+    const { customerId: id, slug } = params;
     if (!SLUG.test(slug))
       throw new Problem('malformed_request', `${JSON.stringify(slug)} is no slug of a feature.`, [
         issue('/slug', 'slug_invalid', 'slug must be 1 to 64 of a-z, 0-9 and "-".'),

@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { CommandContext } from '#libs/commands';
 import { Problem } from '#libs/kernel';
 import { readIdempotencyKey } from './idempotency.js';
+import { readBody, readPathParameter, readQuery } from './validation.js';
 
 /** Who a request's key belongs to. Authentication puts it on the request. */
 export interface CallerIdentity {
@@ -26,9 +27,12 @@ declare module 'fastify' {
   }
 }
 
+/** Of a request over HTTP; `switchToHttp` would make three functions to tell them. */
+const argumentsOf = (context: ExecutionContext): [FastifyRequest, FastifyReply] => context.getArgs();
+
 /** The caller of the request. A route without authentication has none: 401. */
 export const Caller = createParamDecorator((_: unknown, context: ExecutionContext) =>
-  callerOf(context.switchToHttp().getRequest<FastifyRequest>()),
+  callerOf(argumentsOf(context)[0]),
 );
 
 /** @throws Problem `unauthorized` */
@@ -57,11 +61,34 @@ export interface WriteCall {
 
 /** Caller, idempotency key and reply of a request that writes: a {@link WriteCall}. */
 export const Write = createParamDecorator((_: unknown, context: ExecutionContext): WriteCall => {
-  const http = context.switchToHttp();
-  const request = http.getRequest<FastifyRequest>();
-  const key = readIdempotencyKey(request.headers['idempotency-key']);
-  return { context: contextOf(callerOf(request), key), reply: http.getResponse<FastifyReply>() };
+  const [request, reply] = argumentsOf(context);
+  return writeCall(request, reply);
 });
+
+function writeCall(request: FastifyRequest, reply: FastifyReply): WriteCall {
+  const key = readIdempotencyKey(request.headers['idempotency-key']);
+  return { context: contextOf(callerOf(request), key), reply };
+}
+
+export interface WriteInput<Query, Body> extends WriteCall {
+  readonly query: Query;
+  readonly body: Body;
+}
+
+/** A {@link WriteCall} and its input in one, for busy routes: Nest makes promises for every decorator. Documents nothing. */
+export const WriteInput = createParamDecorator(
+  (
+    { query, body }: { readonly query: new () => object; readonly body?: new () => object },
+    context: ExecutionContext,
+  ): WriteInput<object, unknown> => {
+    const [request, reply] = argumentsOf(context);
+    return {
+      ...writeCall(request, reply),
+      query: readQuery(query, request.query),
+      body: body ? readBody(body, request.body) : request.body,
+    };
+  },
+);
 
 /** What a route that reads works with, beside its query. */
 export interface ReadCall {
@@ -72,7 +99,30 @@ export interface ReadCall {
 
 /** Tenant, request and reply of a request that reads: a {@link ReadCall}. */
 export const Read = createParamDecorator((_: unknown, context: ExecutionContext): ReadCall => {
-  const http = context.switchToHttp();
-  const request = http.getRequest<FastifyRequest>();
-  return { tenant: tenantOf(callerOf(request)), request, reply: http.getResponse<FastifyReply>() };
+  const [request, reply] = argumentsOf(context);
+  return readCall(request, reply);
 });
+
+const readCall = (request: FastifyRequest, reply: FastifyReply): ReadCall => ({
+  tenant: tenantOf(callerOf(request)),
+  request,
+  reply,
+});
+
+export interface ReadInput<Query, Name extends string> extends ReadCall {
+  readonly query: Query;
+  /** Of the path. */
+  readonly params: Readonly<Record<Name, string>>;
+}
+
+/** A {@link ReadCall} and its input in one, for busy routes: Nest makes promises for every decorator. Documents nothing. */
+export const ReadInput = createParamDecorator(
+  (query: new () => object, context: ExecutionContext): ReadInput<object, string> => {
+    const [request, reply] = argumentsOf(context);
+    const call = readCall(request, reply);
+    const given = readQuery(query, request.query);
+    const params = request.params as Readonly<Record<string, string>>;
+    for (const name in params) readPathParameter(params[name]);
+    return { ...call, query: given, params };
+  },
+);

@@ -1,4 +1,4 @@
-import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
 import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { latest } from '#libs/event-store';
@@ -19,9 +19,8 @@ import {
   problemBody,
   Read,
   ReadQuery,
-  Write,
+  WriteInput,
   type ReadCall,
-  type WriteCall,
 } from '../http/index.js';
 import { ReadGate } from '../read-gate.js';
 import { RuntimeRef } from '../runtime-ref.js';
@@ -63,9 +62,7 @@ export class UsageController {
   @ApiBody({ schema: USAGE_EVENT_SCHEMA as never })
   @ApiIdempotencyKey()
   async ingest(
-    @Write() { context, reply }: WriteCall,
-    @Query() _: NoQuery,
-    @Body() body: unknown,
+    @WriteInput({ query: NoQuery }) { context, reply, body }: WriteInput<NoQuery, unknown>,
   ): Promise<IngestedUsage['body']> {
     const usage = readUsage(body);
     if (usage instanceof Problem) throw usage;
@@ -93,7 +90,7 @@ export class UsageController {
     },
   })
   @ApiIdempotencyKey()
-  async ingestBatch(@Write() { context, reply }: WriteCall, @Query() _: NoQuery, @Body() body: unknown) {
+  async ingestBatch(@WriteInput({ query: NoQuery }) { context, reply, body }: WriteInput<NoQuery, unknown>) {
     const { idempotencyKey, correlationId } = context;
     const read = readBatch(body);
     const usable = read.flatMap((usage, index) =>

@@ -256,7 +256,7 @@ export function createCatalogReader(options: CatalogReaderOptions): CatalogReade
 }
 
 /** Goes on at once with what is known, and later with what is not. */
-const follow = <A, B>(value: A | Promise<A>, next: (value: A) => B | Promise<B>): B | Promise<B> =>
+export const follow = <A, B>(value: A | Promise<A>, next: (value: A) => B | Promise<B>): B | Promise<B> =>
   value instanceof Promise ? value.then(next) : next(value);
 
 /** Those that exist, in the order of their ids. */

@@ -17,7 +17,7 @@ export {
   units,
 } from './catalog-kinds.js';
 export type { CatalogKind } from './catalog-kinds.js';
-export { createCatalogReader } from './catalog-reader.js';
+export { createCatalogReader, follow } from './catalog-reader.js';
 export type {
   CatalogIndex,
   CatalogReader,
