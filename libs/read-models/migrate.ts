@@ -13,6 +13,7 @@ import { Invoices1820000000000 } from './migrations/1820000000000-invoices.js';
 import { UsageByDay1830000000000 } from './migrations/1830000000000-usage-by-day.js';
 import { Collection1840000000000 } from './migrations/1840000000000-collection.js';
 import { ConsumptionsOnce1860000000000 } from './migrations/1860000000000-consumptions-once.js';
+import { KeysThatDifferFirst1870000000000 } from './migrations/1870000000000-keys-that-differ-first.js';
 import { LIVE } from './table.js';
 
 const MIGRATIONS = [
@@ -27,6 +28,7 @@ const MIGRATIONS = [
   UsageByDay1830000000000,
   Collection1840000000000,
   ConsumptionsOnce1860000000000,
+  KeysThatDifferFirst1870000000000,
 ];
 
 /** TypeORM's view of the schema `read_models`: entities and migrations. Not yet connected. */

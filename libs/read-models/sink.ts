@@ -65,6 +65,18 @@ export async function run<Result extends object>(
 export function createSink(connection: Connection, schema: string): Sink {
   const inTurn = oneByOne();
   const client: Queryable = { query: (config) => inTurn(() => connection.query(config)) };
+
+  /** Sets columns of the rows that exist. @returns how many do */
+  async function change(table: Table, set: readonly ColumnOf[], rows: readonly object[]): Promise<number> {
+    const columns = [...table.key, ...set];
+    const text = `update ${schema}.${table.name} t
+      set ${set.map((column) => `${q(column.name)} = ${typed(column)}`).join(', ')}
+      from ${unnest(columns)}
+      where ${table.key.map((column) => `t.${q(column.name)} = ${typed(column)}`).join(' and ')}`;
+    const name = `${schema}.${table.name}.change.${maskOf(table, set)}`;
+    return (await run(client, text, arrays(columns, rows), name)).rowCount ?? 0;
+  }
+
   return {
     async insert(table, rows) {
       if (rows.length === 0) return;
@@ -79,31 +91,22 @@ export function createSink(connection: Connection, schema: string): Sink {
 
     async upsert(table, rows, update) {
       if (rows.length === 0) return;
+      // changing a row is cheaper than finding out that it cannot be inserted
+      if (update && (await change(table, columnsNamed(table, update), rows)) === rows.length) return;
       const { columns, key } = table;
-      const set = columns.filter(
-        ({ primary, property }) =>
-          !primary && (update === undefined || (update as readonly string[]).includes(property)),
-      );
+      const set = columns.filter(({ primary }) => !primary);
       const text = `insert into ${schema}.${table.name} (${names(columns)})
-        select ${columns.map(typed).join(', ')} from ${unnest(columns)}
-        on conflict (${names(key)}) do update set ${set.map(({ name }) => `${q(name)} = excluded.${q(name)}`).join(', ')}`;
-      await run(client, text, arrays(columns, rows), `${schema}.${table.name}.upsert.${maskOf(table, set)}`);
+        select ${columns.map(typed).join(', ')} from ${unnest(columns)} on conflict (${names(key)})
+        do ${update ? 'nothing' : `update set ${set.map(({ name }) => `${q(name)} = excluded.${q(name)}`).join(', ')}`}`;
+      const name = `${schema}.${table.name}.${update ? 'add' : 'upsert'}`;
+      await run(client, text, arrays(columns, rows), name);
     },
 
     async patch(table, patches) {
       for (const [properties, some] of byMembers(table, patches)) {
-        const set = columnsNamed(table, properties);
-        const columns = [...table.key, ...set];
-        const text = `update ${schema}.${table.name} t
-          set ${set.map((column) => `${q(column.name)} = ${typed(column)}`).join(', ')}
-          from ${unnest(columns)}
-          where ${table.key.map((column) => `t.${q(column.name)} = ${typed(column)}`).join(' and ')}`;
-        const name = `${schema}.${table.name}.patch.${maskOf(table, set)}`;
-        const { rowCount } = await run(client, text, arrays(columns, some), name);
-        if (rowCount !== some.length)
-          throw new Error(
-            `${some.length - (rowCount ?? 0)} of ${some.length} rows of ${table.name} are missing`,
-          );
+        const changed = await change(table, columnsNamed(table, properties), some);
+        if (changed !== some.length)
+          throw new Error(`${some.length - changed} of ${some.length} rows of ${table.name} are missing`);
       }
     },
 

@@ -5,8 +5,8 @@ import { BalanceRow } from './balances.entity.js';
 
 const balances = tableOf(BalanceRow);
 
-/** What an event says of its unit; debt and held are left out where it does not change them. */
-type Standing = Omit<BalanceRow, 'debt' | 'held'> & Partial<Pick<BalanceRow, 'debt' | 'held'>>;
+/** What the events say of a unit; debt and held are null where none changes them. */
+type Standing = Omit<BalanceRow, 'debt' | 'held'> & Record<'debt' | 'held', string | null>;
 
 /** Every event that moves credit says what stands after it, so the last one of a unit is all that counts. */
 export const balancesProjection: Projection = {
@@ -16,25 +16,34 @@ export const balancesProjection: Projection = {
 
   async project(events, sink) {
     const standings = new Map<string, Standing>();
-    for (const { tenant, entityId: customerId, position, ...recorded } of events) {
-      const { data } = { type: recorded.type, data: recorded.data } as unknown as CreditEvent;
+    for (const { tenant, entityId: customerId, position, data: members } of events) {
+      const data = members as unknown as CreditEvent['data'];
       if (!('balanceAfter' in data)) continue;
-      const key = `${tenant}\n${customerId}\n${data.unit}`;
-      standings.set(key, {
-        ...standings.get(key),
-        ...{ tenant, customerId, unit: data.unit, balance: data.balanceAfter, position },
-        ...('debtAfter' in data ? { debt: data.debtAfter } : {}),
-        ...('heldAfter' in data ? { held: data.heldAfter } : {}),
-      });
+      const { unit, balanceAfter: balance } = data;
+      const key = `${tenant}\n${customerId}\n${unit}`;
+      let standing = standings.get(key);
+      if (standing) {
+        standing.balance = balance;
+        standing.position = position;
+      } else {
+        standing = { tenant, customerId, unit, balance, debt: null, held: null, position };
+        standings.set(key, standing);
+      }
+      if ('debtAfter' in data) standing.debt = data.debtAfter;
+      if ('heldAfter' in data) standing.held = data.heldAfter;
     }
     // what no event has said yet is 0 where there is no row yet
-    const rowOf = (standing: Standing): BalanceRow => ({ debt: '0', held: '0', ...standing });
+    const rowOf = (standing: Standing): BalanceRow => ({
+      ...standing,
+      debt: standing.debt ?? '0',
+      held: standing.held ?? '0',
+    });
     for (const debt of [true, false])
       for (const held of [true, false])
         await sink.upsert(
           balances,
           [...standings.values()]
-            .filter((one) => (one.debt !== undefined) === debt && (one.held !== undefined) === held)
+            .filter((one) => (one.debt !== null) === debt && (one.held !== null) === held)
             .map(rowOf),
           ['balance', 'position', ...(debt ? ['debt' as const] : []), ...(held ? ['held' as const] : [])],
         );

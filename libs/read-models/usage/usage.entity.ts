@@ -7,11 +7,8 @@ const EVENTS = 'event_name is not null';
 /** One usage: what drew credit, was refused it, or was only measured. */
 @Entity({ name: 'usage', schema: LIVE })
 @Index('usage_events', ['tenant', 'position'], { where: EVENTS })
-@Index('usage_by_customer', ['tenant', 'customerId', 'position'])
-@Index('usage_by_meter', ['tenant', 'customerId', 'meterId', 'position'], {
-  where: 'meter_id is not null and status is not null',
-})
-@Index('usage_by_meter_and_time', ['tenant', 'customerId', 'meterId', 'effectiveAt'], {
+@Index('usage_by_customer', ['customerId', 'tenant', 'position', 'meterId'])
+@Index('usage_by_meter_and_time', ['customerId', 'tenant', 'meterId', 'effectiveAt'], {
   where: 'meter_id is not null',
 })
 @Index('usage_events_by_name', ['tenant', 'eventName', 'position'], { where: EVENTS })
