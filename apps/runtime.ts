@@ -148,21 +148,27 @@ export async function startRuntime(
       (it) => it.close(),
     );
     clocks.attach(writer);
+    const catalog = createCatalogReader({
+      writer,
+      index: readModels,
+      monotonic: () => performance.now(),
+      learnedUpTo: () => learnedUpTo,
+    });
+    let learnedUpTo = -Infinity;
     // in EventStoreDB it would be told of its own events as well, one by one
     if (config.eventStore === 'postgres' || config.role === 'api')
       opening(
         'what others write',
         eventStore.subscribe(await endOf(eventStore), {
-          handle: async ({ events }) => writer.learn(events),
+          handle: async ({ events }) => {
+            writer.learn(events);
+            catalog.learn(events);
+          },
+          onCaughtUp: (asOf) => (learnedUpTo = asOf),
           onError,
         }),
         (it) => it.stop(),
       );
-    const catalog = createCatalogReader({
-      writer,
-      index: readModels,
-      monotonic: () => performance.now(),
-    });
     const newId: NewId = (prefix) => typeidUnboxed(prefix);
     const credits: CreditsDeps = {
       writer,

@@ -116,8 +116,11 @@ export interface SubscribeOptions {
   /** Most events handed over at once. Default 1000. */
   readonly batchSize?: number;
   handle(slice: LogSlice): Promise<void>;
-  /** Called whenever the subscription stands at the end of the log; may be called often. */
-  onCaughtUp?(): void;
+  /**
+   * Called whenever the subscription stands at the end of the log; may be called often.
+   * @param asOf everything that was recorded before has been handed over (ms of `performance.now`)
+   */
+  onCaughtUp?(asOf: number): void;
   onError(error: unknown): void;
 }
 

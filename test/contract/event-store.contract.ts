@@ -429,9 +429,9 @@ export function eventStoreContract(name: string, open: () => Promise<OpenedStore
             log.at = slice.position;
             await options.handle?.(slice);
           },
-          onCaughtUp: () => {
+          onCaughtUp: (asOf) => {
             log.caughtUp++;
-            options.onCaughtUp?.();
+            options.onCaughtUp?.(asOf);
           },
           onError: (error) => {
             errors.push(error);

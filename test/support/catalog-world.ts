@@ -18,6 +18,8 @@ export const tenant = 'acme';
 export interface CatalogWorld {
   now: number;
   monotonic: number;
+  /** In the time of `monotonic`. */
+  learnedUpTo: number;
   eventStore: EventStore;
   ports: CatalogPorts;
   reader: CatalogReader;
@@ -38,6 +40,7 @@ export function catalogWorld(): CatalogWorld {
         writer,
         index: catalogIndexOf(world.eventStore),
         monotonic: () => world.monotonic,
+        learnedUpTo: () => world.learnedUpTo,
       }),
       newId: (prefix) => `${prefix}_${++made}`,
     };
@@ -45,6 +48,7 @@ export function catalogWorld(): CatalogWorld {
   world.reset = () => {
     world.now = Date.UTC(2026, 0, 1);
     world.monotonic = 0;
+    world.learnedUpTo = -Infinity;
     world.eventStore = createMemoryEventStore();
     world.ports = world.openPorts();
     world.reader = world.ports.reader;

@@ -14,9 +14,10 @@ import type {
   PriceComponent,
   Unit,
 } from '#libs/catalog';
+import type { RecordedEvent } from '#libs/event-store';
 import type { DomainEvent } from '#libs/kernel';
 import { apiKeys, SYSTEM_TENANT, type ApiKey } from '../api-keys.js';
-import type { StreamKind, StreamWriter } from '../stream-kind.js';
+import { streamName, type StreamKind, type StreamWriter } from '../stream-kind.js';
 import {
   claims,
   creditDefinitions,
@@ -75,6 +76,8 @@ export interface CatalogReader {
     state: State,
     revision: number,
   ): void;
+  /** Forgets of what it keeps that of which the log tells something newer. */
+  learn(events: readonly RecordedEvent[]): void;
 }
 
 /**
@@ -92,7 +95,7 @@ export interface CatalogIndex {
 
 /** Milliseconds that an answer may be behind another process. */
 export const MAX_AGE = 1000;
-/** Milliseconds after which a value in use is looked up again in the background. */
+/** Milliseconds after which a value in use is looked up again in the background, unless the log itself tells of what is new. */
 const REFRESH_AFTER = MAX_AGE / 2;
 
 interface Known {
@@ -100,6 +103,14 @@ interface Known {
   readonly revision: number;
   /** Milliseconds of the monotonic clock at which the log was asked. */
   readonly readAt: number;
+  /** Read, not remembered: had there been something newer when it was kept, it would have been learned. */
+  readonly isRead: boolean;
+}
+
+interface Loading {
+  readonly found: Promise<unknown>;
+  /** Newest revision that was learned of meanwhile. */
+  learned: number;
 }
 
 export interface CatalogReaderOptions {
@@ -107,6 +118,8 @@ export interface CatalogReaderOptions {
   readonly index: CatalogIndex;
   /** Milliseconds that only ever grow, from any start. */
   readonly monotonic: () => number;
+  /** All that was recorded before this time (of `monotonic`) was learned. Default: nothing was. */
+  readonly learnedUpTo?: () => number;
   /** Customers (and their external ids) kept in memory. */
   readonly maxCustomers?: number;
   /** Other objects kept in memory. */
@@ -115,18 +128,18 @@ export interface CatalogReaderOptions {
 
 export function createCatalogReader(options: CatalogReaderOptions): CatalogReader {
   const { writer, index, monotonic, maxCustomers = 200_000, maxOthers = 50_000 } = options;
+  const learnedUpTo = options.learnedUpTo ?? (() => -Infinity);
   const customerCache = new LRUCache<string, Known>({ max: maxCustomers });
   const otherCache = new LRUCache<string, Known>({ max: maxOthers });
-  const loading = new Map<string, Promise<unknown>>();
+  const loading = new Map<string, Loading>();
 
   const isCustomer = (category: string, id: string): boolean =>
     category === customers.category || id.startsWith('externalCustomerId:');
   const cacheOf = (category: string, id: string): LRUCache<string, Known> =>
     isCustomer(category, id) ? customerCache : otherCache;
 
-  function keep(category: string, tenant: string, id: string, known: Known): void {
+  function keep(category: string, key: string, id: string, known: Known): void {
     const cache = cacheOf(category, id);
-    const key = `${category}-${tenant}_${id}`;
     // what is free now may be taken in a moment
     if ((known.state as { readonly owner?: unknown } | null)?.owner === null) cache.delete(key);
     // nothing is kept of a stream that is not there, and a read that was under way during a write must not undo it
@@ -140,17 +153,18 @@ export function createCatalogReader(options: CatalogReaderOptions): CatalogReade
     key: string,
   ): Promise<State> {
     const running = loading.get(key);
-    if (running) return running as Promise<State>;
+    if (running) return running.found as Promise<State>;
     const readAt = monotonic();
-    const promise = writer
+    const found = writer
       .read(kind, tenant, id, 0)
       .then(({ state, revision }) => {
-        keep(kind.category, tenant, id, { state, revision, readAt });
+        if (revision >= own.learned) keep(kind.category, key, id, { state, revision, readAt, isRead: true });
         return state;
       })
       .finally(() => loading.delete(key));
-    loading.set(key, promise);
-    return promise;
+    const own: Loading = { found, learned: -1 };
+    loading.set(key, own);
+    return found;
   }
 
   function look<State, Command, Event extends DomainEvent>(
@@ -158,10 +172,10 @@ export function createCatalogReader(options: CatalogReaderOptions): CatalogReade
     tenant: string,
     id: string,
   ): State | Promise<State> {
-    const key = `${kind.category}-${tenant}_${id}`;
+    const key = streamName(kind.category, tenant, id);
     const known = cacheOf(kind.category, id).get(key);
     if (!known) return load(kind, tenant, id, key);
-    const age = monotonic() - known.readAt;
+    const age = monotonic() - (known.isRead ? Math.max(known.readAt, learnedUpTo()) : known.readAt);
     if (age >= MAX_AGE) return load(kind, tenant, id, key);
     // the next lookup that finds the value too old is told of a failure; this one need not wait for it
     if (age >= REFRESH_AFTER) load(kind, tenant, id, key).catch(() => undefined);
@@ -251,7 +265,22 @@ export function createCatalogReader(options: CatalogReaderOptions): CatalogReade
       );
     },
     remember: (kind, tenant, id, state, revision) =>
-      keep(kind.category, tenant, id, { state, revision, readAt: monotonic() }),
+      keep(kind.category, streamName(kind.category, tenant, id), id, {
+        state,
+        revision,
+        readAt: monotonic(),
+        isRead: false,
+      }),
+    learn: (events) => {
+      for (const { stream, revision } of events) {
+        for (const cache of [customerCache, otherCache]) {
+          const known = cache.peek(stream);
+          if (known && known.revision < revision) cache.delete(stream);
+        }
+        const own = loading.get(stream);
+        if (own && own.learned < revision) own.learned = revision;
+      }
+    },
   };
 }
 

@@ -1,7 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { CLAIM_LEASE, claimId } from '#libs/catalog';
+import type { RecordedEvent } from '#libs/event-store';
 import { type Problem } from '#libs/kernel';
 import type { ClaimCommand } from '#libs/catalog';
+import { streamName } from '../stream-kind.js';
 import { claims, customers } from './catalog-kinds.js';
 import { MAX_AGE } from './catalog-reader.js';
 import { createCustomer, updateCustomer } from './customers.handlers.js';
@@ -145,5 +147,31 @@ describe('customers', () => {
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(other.reader.customer(tenant, 'c1')).toMatchObject({ attributes: { name: 'B' } });
     expect((await world.ports.writer.read(customers, tenant, 'c1', 0)).revision).toBe(1);
+  });
+
+  test('what was read is as new as what was learned of since, and gone once the log tells something newer', async () => {
+    const stream = streamName(customers.category, tenant, 'c1');
+    const recorded = async () => (await world.eventStore.readAll(null, 1000)).events;
+    const { reader: other } = world.openPorts();
+    await createCustomer(world.ports, asked, { id: 'c1', name: 'A' });
+    expect(await other.customer(tenant, 'c1')).toMatchObject({ attributes: { name: 'A' } });
+    world.monotonic = world.learnedUpTo = 10 * MAX_AGE;
+    other.learn(await recorded());
+    expect(other.customer(tenant, 'c1')).toMatchObject({ attributes: { name: 'A' } });
+
+    await updateCustomer(world.ports, asked, 'c1', { name: 'B' });
+    other.learn(await recorded());
+    const reading = other.customer(tenant, 'c1');
+    // something newer is told of while it is read: what was read is an answer, but not kept
+    other.learn([{ stream, revision: 2 } as RecordedEvent]);
+    expect(await reading).toMatchObject({ attributes: { name: 'B' } });
+    const again = other.customer(tenant, 'c1');
+    expect(again).toBeInstanceOf(Promise);
+    expect(await again).toMatchObject({ attributes: { name: 'B' } });
+    expect(other.customer(tenant, 'c1')).not.toBeInstanceOf(Promise);
+
+    // what was remembered of an own write may have been overtaken before: it is read again
+    world.monotonic = world.learnedUpTo = 20 * MAX_AGE;
+    expect(world.reader.customer(tenant, 'c1')).toBeInstanceOf(Promise);
   });
 });

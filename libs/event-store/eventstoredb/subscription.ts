@@ -81,6 +81,7 @@ export function subscribeTo(
       bell.ring();
     };
     const begun = at;
+    const openedAt = performance.now();
     const subscription: AllStreamSubscription = session.client.subscribeToAll({
       fromPosition: at ?? START,
       requiresLeader: true,
@@ -134,7 +135,7 @@ export function subscribeTo(
           if (atEnd && !announced) {
             announced = true;
             failures = 0;
-            options.onCaughtUp?.();
+            options.onCaughtUp?.(openedAt); // the server does not say how old its word is
           }
         }
         if (stopped) return;

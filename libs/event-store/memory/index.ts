@@ -123,7 +123,7 @@ export function createMemoryEventStore(options: { readonly identity?: string } =
             checkpoint = next.checkpoint;
             continue;
           }
-          onCaughtUp?.();
+          onCaughtUp?.(performance.now());
           // no event slips in between: nothing was awaited since the read
           if (!stopped) await new Promise<void>((resolve) => wakeUps.add((wake = resolve)));
           wakeUps.delete(wake);

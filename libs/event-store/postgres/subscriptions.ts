@@ -13,7 +13,7 @@ import { atMost } from './connection.js';
 import { createRecentAppends } from './recent.js';
 
 /** How long a notification may be missed before the log is looked at anyway. */
-const POLL_MS = 1000;
+const POLL_MS = 400;
 const SLOWEST_RETRY_MS = 5000;
 /** For a connection to come about, and to say farewell. */
 const PATIENCE_MS = 5000;
@@ -100,6 +100,7 @@ export function createSubscriptions({ connectionString, isOwn, readAll, onError 
       let checkpoint = after;
       let failures = 0;
       let mustLook = true;
+      let lookedAt = -Infinity;
 
       /** The next events: from memory where they are there, else from the log where it may hold any. */
       async function next(): Promise<LogSlice> {
@@ -109,13 +110,15 @@ export function createSubscriptions({ connectionString, isOwn, readAll, onError 
         if (last) return { events, checkpoint: last.position.toString(), position: last.position };
         if (!mustLook && recent.last <= position) return { events, checkpoint, position };
         mustLook = false;
+        lookedAt = performance.now();
         const slice = await readAll(checkpoint, limit);
         if (slice.events.length === limit) mustLook = true;
         return slice;
       }
 
       while (!stopped) {
-        if (bell.reset() === 'look') mustLook = true; // before the read: what is appended during it must ring
+        // before the read: what is appended during it must ring
+        if (bell.reset() === 'look' || performance.now() - lookedAt >= POLL_MS) mustLook = true;
         let slice: LogSlice;
         try {
           slice = await next();
@@ -136,8 +139,8 @@ export function createSubscriptions({ connectionString, isOwn, readAll, onError 
           recent.forget(slowest());
           continue;
         }
-        options.onCaughtUp?.();
-        if (!(await bell.wait(POLL_MS))) mustLook = true;
+        options.onCaughtUp?.(lookedAt);
+        await bell.wait(Math.max(0, lookedAt + POLL_MS - performance.now()));
       }
     }
 
