@@ -74,7 +74,9 @@ export function createSink(connection: Connection, schema: string): Sink {
       from ${unnest(columns)}
       where ${table.key.map((column) => `t.${q(column.name)} = ${typed(column)}`).join(' and ')}`;
     const name = `${schema}.${table.name}.change.${maskOf(table, set)}`;
-    return (await run(client, text, arrays(columns, rows), name)).rowCount ?? 0;
+    // what lies side by side is changed together, while it is at hand
+    const ordered = [...rows].sort(byText(table.key[0]!.property));
+    return (await run(client, text, arrays(columns, ordered), name)).rowCount ?? 0;
   }
 
   return {
@@ -175,6 +177,14 @@ const arrays = (columns: readonly ColumnOf[], rows: readonly object[]): Buffer[]
   columns.map(({ property }) =>
     textArray(rows.map((row) => asText((row as Record<string, unknown>)[property]))),
   );
+
+const byText =
+  (property: string) =>
+  (a: object, b: object): number => {
+    const x = (a as Record<string, string>)[property]!;
+    const y = (b as Record<string, string>)[property]!;
+    return x < y ? -1 : Number(x > y);
+  };
 
 function asText(value: unknown): string | null {
   switch (typeof value) {

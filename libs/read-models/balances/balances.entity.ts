@@ -4,11 +4,11 @@ import { LIVE } from '../table.js';
 /** What a customer has in a unit, by recorded facts alone. */
 @Entity({ name: 'balances', schema: LIVE })
 export class BalanceRow {
-  @Column({ type: 'text', primary: true })
-  tenant!: string;
-
   @Column({ name: 'customer_id', type: 'text', primary: true })
   customerId!: string;
+
+  @Column({ type: 'text', primary: true })
+  tenant!: string;
 
   @Column({ type: 'text', primary: true })
   unit!: string;

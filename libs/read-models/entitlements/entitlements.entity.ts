@@ -53,11 +53,11 @@ export class EntitlementTermsRow {
 /** What a customer used of a meter on a day in UTC, by the usage's own time. */
 @Entity({ name: 'usage_days', schema: LIVE })
 export class UsageDayRow {
-  @Column({ type: 'text', primary: true })
-  tenant!: string;
-
   @Column({ name: 'customer_id', type: 'text', primary: true })
   customerId!: string;
+
+  @Column({ type: 'text', primary: true })
+  tenant!: string;
 
   @Column({ name: 'meter_id', type: 'text', primary: true })
   meterId!: string;

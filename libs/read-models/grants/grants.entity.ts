@@ -10,11 +10,11 @@ const OPEN = 'ended_as is null';
 @Index('grants_open_by_customer', ['tenant', 'customerId', 'position'], { where: OPEN })
 @Index('grants_by_parent', ['tenant', 'parentId', 'position'], { where: 'parent_id is not null' })
 export class GrantRow {
-  @Column({ type: 'text', primary: true })
-  tenant!: string;
-
   @Column({ name: 'grant_id', type: 'text', primary: true })
   grantId!: string;
+
+  @Column({ type: 'text', primary: true })
+  tenant!: string;
 
   @Column({ name: 'customer_id', type: 'text' })
   customerId!: string;

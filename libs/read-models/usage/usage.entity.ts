@@ -13,12 +13,12 @@ const EVENTS = 'event_name is not null';
 })
 @Index('usage_events_by_name', ['tenant', 'eventName', 'position'], { where: EVENTS })
 export class UsageRow {
-  @Column({ type: 'text', primary: true })
-  tenant!: string;
-
   /** Of the consumption; of the usage event where nothing draws. */
   @Column({ type: 'text', primary: true })
   id!: string;
+
+  @Column({ type: 'text', primary: true })
+  tenant!: string;
 
   @Column({ name: 'customer_id', type: 'text' })
   customerId!: string;
