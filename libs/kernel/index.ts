@@ -1,5 +1,4 @@
 export * from './amount.js';
-export * from './batching.js';
 export * from './canonical-json.js';
 export * from './decider.js';
 export * from './errors.js';

@@ -1,4 +1,3 @@
-import { inBatches } from '#libs/kernel';
 import {
   checkBatches,
   NoSuchPosition,
@@ -35,13 +34,6 @@ const READ_STREAM = {
   name: 'event-store-read-stream',
   text: `select ${EVENT_COLUMNS} from event_store.events where stream = $1 and revision >= $2 order by revision limit ${PAGE}`,
 };
-const READ_STREAMS = {
-  name: 'event-store-read-streams',
-  text: `select found.*, asked.number
-    from unnest($1::text[], $2::bigint[]) with ordinality as asked (stream, revision, number)
-    cross join lateral (select ${EVENT_COLUMNS} from event_store.events e
-      where e.stream = asked.stream and e.revision >= asked.revision order by e.revision limit $3) as found`,
-};
 const READ_ALL = {
   name: 'event-store-read-all',
   text: `select ${EVENT_COLUMNS} from event_store.events where position > $1 order by position limit $2`,
@@ -50,20 +42,6 @@ const HEAD = {
   name: 'event-store-head',
   text: 'select position, identity from event_store.log_head where id = 1',
 };
-
-/** Whoever keeps streams in memory asks for the ends of many, and most have none: one question costs as much as all of them. */
-const STREAMS_AT_ONCE = { most: 200, atOnce: 4, worth: 16 };
-
-interface Tail {
-  readonly stream: string;
-  readonly from: number;
-}
-
-interface Page {
-  readonly rows: readonly Row[];
-  /** Whether there may be further ones. */
-  readonly more: boolean;
-}
 
 /**
  * Opens the log kept in schema `event_store` of a Postgres database, creating or upgrading the schema first.
@@ -96,18 +74,6 @@ export async function openPostgresEventStore(options: PostgresEventStoreOptions)
       );
     return { events, checkpoint: after, position: start };
   }
-
-  const readTail = inBatches(async (tails: readonly Tail[]) => {
-    const limit = Math.ceil(PAGE / tails.length);
-    const found = tails.map((): Row[] => []);
-    for (const row of await database.query(READ_STREAMS, [
-      textArray(tails.map(({ stream }) => stream)),
-      bigintArray(tails.map(({ from }) => from)),
-      limit,
-    ]))
-      found[Number(row[7]) - 1]!.push(row);
-    return found.map((rows): Page => ({ rows, more: rows.length === limit }));
-  }, STREAMS_AT_ONCE);
 
   let identity: string;
   try {
@@ -180,12 +146,11 @@ export async function openPostgresEventStore(options: PostgresEventStoreOptions)
 
     async *readStream(stream, from = 0) {
       if (!Number.isSafeInteger(from) || from < 0) throw new Error(`bad revision ${from}`);
-      let { rows, more } = await readTail({ stream, from });
-      for (;;) {
+      for (let next = from; ;) {
+        const rows = await database.query(READ_STREAM, [stream, next]);
         for (const row of rows) yield toEvent(row);
-        if (!more) return;
-        rows = await database.query(READ_STREAM, [stream, Number(rows.at(-1)![2]) + 1]);
-        more = rows.length === PAGE;
+        if (rows.length < PAGE) return;
+        next = Number(rows.at(-1)![2]) + 1;
       }
     },
 

@@ -1,14 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type pg from 'pg';
-import {
-  formatInstant,
-  HOUR,
-  inBatches,
-  readAmount,
-  type Amount,
-  type BatchOptions,
-  type Instant,
-} from '#libs/kernel';
+import { formatInstant, HOUR, readAmount, type Amount, type Instant } from '#libs/kernel';
+import { inBatches, type BatchOptions } from '../batching.js';
 import { run, textArray } from '../sink.js';
 import { LIVE } from '../table.js';
 
