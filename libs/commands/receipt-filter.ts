@@ -52,7 +52,14 @@ export function createReceiptFilter(pool: pg.Pool): ReceiptFilter {
   let reading = false;
   const own = new Set<bigint>();
 
+  function forget(): void {
+    horizon = null;
+    filters = [];
+    room = 0;
+  }
+
   function add(tenant: string, commandId: string): void {
+    if (keys >= MOST_KEYS) return forget();
     if (room === 0) {
       room = FIRST_CAPACITY << filters.length;
       filters.push(new BloomFilter(room * BITS, HASHES));
@@ -74,7 +81,7 @@ export function createReceiptFilter(pool: pg.Pool): ReceiptFilter {
         for (const [tenant, commandId] of page.rows) add(tenant!, commandId!);
         more = page.rows.length === PAGE;
         if (more) last = page.rows.at(-1)!;
-        else horizon = BigInt(rows[0]!.horizon);
+        else if (keys < MOST_KEYS) horizon = BigInt(rows[0]!.horizon);
       }
     } catch {
       // whoever catches up next tries again
@@ -90,15 +97,16 @@ export function createReceiptFilter(pool: pg.Pool): ReceiptFilter {
       values: [horizon, [...own]],
       rowMode: 'array',
     });
+    if (horizon === null) return; // all is read anew
     if (rows.length > MOST_BEHIND) {
-      horizon = null;
-      filters = [];
-      room = keys = 0;
+      forget();
+      keys = 0;
       return void readAll();
     }
     for (const [, tenant, commandId] of rows) if (tenant !== null) add(tenant, commandId!);
-    horizon = BigInt(rows[0]![0]);
-    for (const transaction of own) if (transaction < horizon) own.delete(transaction);
+    const next = BigInt(rows[0]![0]);
+    for (const transaction of own) if (transaction < next) own.delete(transaction);
+    if (keys < MOST_KEYS) horizon = next;
   }
 
   return {
@@ -111,7 +119,7 @@ export function createReceiptFilter(pool: pg.Pool): ReceiptFilter {
       for (const { tenant, commandId } of ids) add(tenant, commandId);
     },
     saved: (transaction) => {
-      own.add(BigInt(transaction));
+      if (horizon !== null) own.add(BigInt(transaction));
       if (own.size >= MOST_OWN) catchUp().catch(() => undefined);
     },
     catchUp,
