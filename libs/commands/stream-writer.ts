@@ -8,12 +8,12 @@ import {
 import { fingerprintOf } from './fingerprint.js';
 import { createLastWritten } from './last-written.js';
 import { replayCommand } from './replay.js';
+import { createSnapshotter } from './snapshotter.js';
 import { stage, type StagedOutcome, type StagedStream } from './stage.js';
 import { createStreamCache } from './stream-cache.js';
 import { createStreamLoader } from './stream-loader.js';
 import {
   entryFromSnapshot,
-  forgetReceipts,
   type AnyKind,
   type AnyWritten,
   type PendingCommand,
@@ -84,6 +84,7 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
   const cache = createStreamCache(eventStore, maxWeight);
   const ready = new Set<StreamEntry>();
   const lastWritten = createLastWritten();
+  const snapshot = createSnapshotter(writeCache, onError);
   const stats: WriterStats = { commands: 0, appends: 0, events: 0, conflicts: 0, replays: 0 };
   let waiting = 0;
   let scheduled = false;
@@ -284,42 +285,6 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
         );
     }
     entry.queue.unshift(...retried);
-  }
-
-  // ---- snapshots -----------------------------------------------------------------------------------------------
-
-  function snapshot(entry: StreamEntry): void {
-    const { snapshots } = entry.kind;
-    const { state, revision, position, hash, recordedAt } = entry.head;
-    // what is kept nowhere may not be forgotten either
-    if (!snapshots || writeCache === noWriteCache) return;
-    if (revision - entry.snapshotAt < snapshots.every || hash === null) return;
-    const previous = entry.snapshotAt;
-    entry.snapshotAt = revision;
-    const tenant = tenantOfStream(entry.name);
-    const receipts = [...entry.receipts]
-      .filter(([, receipt]) => receipt.revision <= revision)
-      .map(([commandId, receipt]) => ({ ...receipt, commandId, tenant, stream: entry.name }));
-    writeCache
-      .save(
-        {
-          stream: entry.name,
-          version: snapshots.version,
-          revision,
-          position,
-          hash,
-          recordedAt,
-          state: snapshots.of(state),
-        },
-        receipts,
-      )
-      .then(
-        () => forgetReceipts(entry, revision),
-        (error: unknown) => {
-          entry.snapshotAt = previous;
-          onError(error);
-        },
-      );
   }
 
   // ---- the port ------------------------------------------------------------------------------------------------
