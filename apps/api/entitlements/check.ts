@@ -63,7 +63,8 @@ export async function checkEntitlements(
   const now = clocks.now(tenant);
   const all = slugs === null;
   const answers = await Promise.all(
-    found.map(async ({ customerId, known, position, subscriptionIds, exactUntil, ...facts }) => {
+    found.map(async (facts) => {
+      const { customerId, known, position, subscriptionIds, exactUntil, subscriptions, grants } = facts;
       // what was made a moment ago is not missing
       if (!known) await resolveCustomer(runtime, tenant, { id: customerId, external: false });
       const asked = { tenant, customerId, subscriptionIds, named, all };
@@ -75,11 +76,11 @@ export async function checkEntitlements(
         return { entitlements: (await checkEntitlements(runtime, again)).customers[0]!, position };
       }
       const usage = await withMeasured(facts.usage, features, async (meter) => {
-        const window = usageWindow(facts.subscriptions, now);
+        const window = usageWindow(subscriptions, now);
         return measured(meter, await readModels.meteredUsages(tenant, customerId, meter.id, window));
       });
       return {
-        entitlements: features.map((feature) => decided(feature, { ...facts, usage }, now)),
+        entitlements: features.map((feature) => decided(feature, { subscriptions, grants, usage }, now)),
         position,
       };
     }),

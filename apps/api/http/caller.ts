@@ -38,7 +38,8 @@ export const Caller = createParamDecorator((_: unknown, context: ExecutionContex
 /** @throws Problem `unauthorized` */
 export function callerOf({ caller, id }: FastifyRequest): ApiCaller {
   if (!caller) throw new Problem('unauthorized', 'This route needs an API key.');
-  return { ...caller, correlationId: id };
+  const { tenant, actor, environment, kind } = caller;
+  return { tenant, actor, environment, kind, correlationId: id };
 }
 
 /** Tenant and environment in one, as streams and rows carry it. */
@@ -82,8 +83,10 @@ export const WriteInput = createParamDecorator(
     context: ExecutionContext,
   ): WriteInput<object, unknown> => {
     const [request, reply] = argumentsOf(context);
+    const { context: command } = writeCall(request, reply);
     return {
-      ...writeCall(request, reply),
+      context: command,
+      reply,
       query: readQuery(query, request.query),
       body: body ? readBody(body, request.body) : request.body,
     };
@@ -123,6 +126,6 @@ export const ReadInput = createParamDecorator(
     const given = readQuery(query, request.query);
     const params = request.params as Readonly<Record<string, string>>;
     for (const name in params) readPathParameter(params[name]);
-    return { ...call, query: given, params };
+    return { tenant: call.tenant, request, reply, query: given, params };
   },
 );

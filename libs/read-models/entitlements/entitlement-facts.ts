@@ -55,12 +55,24 @@ export function createEntitlementReads(pool: pg.Pool): EntitlementReads {
         const found =
           more.length > 0 ? await findFacts(pool, [question!, ...more]) : [await facts(question!)];
         return await Promise.all(
-          found.map(async ({ usage: days, ...known }) => {
-            const within = window ?? usageWindow(known.subscriptions, now);
+          found.map(async (stored) => {
+            const { customerId, known, position, subscriptionIds, exactUntil, subscriptions, grants } =
+              stored;
+            const within = window ?? usageWindow(subscriptions, now);
             const usage = new Map<string, Amount>();
-            for (const used of days)
-              usage.set(used.meterId, await usedIn(tenant, known.customerId, used, within));
-            return { ...known, usage };
+            for (const used of stored.usage)
+              usage.set(used.meterId, await usedIn(tenant, customerId, used, within));
+            // written out: objects that are spread get hidden classes of their own, which only a full collection takes away
+            return {
+              customerId,
+              known,
+              position,
+              subscriptionIds,
+              exactUntil,
+              subscriptions,
+              grants,
+              usage,
+            };
           }),
         );
       } catch (error) {

@@ -137,10 +137,14 @@ export async function findFacts(
   );
   const { reflected, found } = rows[0]!;
   const position = BigInt(reflected ?? 0);
-  return found.map((stored, index) => ({ ...factsOf(stored, questions[index]!), position }));
+  return found.map((stored, index) => factsOf(stored, questions[index]!, position));
 }
 
-function factsOf([known, terms, grants, timer, usage]: Stored, { customerId, now }: FactsQuestion) {
+function factsOf(
+  [known, terms, grants, timer, usage]: Stored,
+  { customerId, now }: FactsQuestion,
+  position: Position,
+) {
   const under = (terms ?? []).map(termsOf).sort((a, b) => (a.createdPosition < b.createdPosition ? -1 : 1));
   const subscriptions = under.filter(({ entitles }) => entitles);
   const open = (grants ?? []).map(grantOf);
@@ -158,6 +162,7 @@ function factsOf([known, terms, grants, timer, usage]: Stored, { customerId, now
     subscriptions,
     grants: open,
     usage: (usage ?? []).map(usageOf),
+    position,
   };
 }
 
