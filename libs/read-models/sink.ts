@@ -37,24 +37,32 @@ export function databaseError(error: unknown): unknown {
 }
 
 export interface Queryable {
-  query<Result extends object>(config: pg.QueryConfig): Promise<pg.QueryResult<Result>>;
+  query<Result extends object>(
+    config: pg.QueryConfig & { readonly rowMode?: 'array' },
+  ): Promise<pg.QueryResult<Result>>;
 }
 
 /** One connection, over which rows can be streamed too. */
 type Connection = Queryable & { query(stream: CopyStreamQuery): CopyStreamQuery };
 
-/** Runs one statement. @throws DatabaseUnavailable when trying again later may help */
+/**
+ * Runs one statement.
+ * @param rowMode rows as arrays: what busy reads take, because row objects stay until a full collection of garbage
+ * @throws DatabaseUnavailable when trying again later may help
+ */
 export async function run<Result extends object>(
   client: Queryable,
   text: string,
   values: readonly unknown[] = [],
   name?: string,
+  rowMode?: 'array',
 ): Promise<pg.QueryResult<Result>> {
   try {
     return await client.query<Result>({
       text,
       values: values.map((value) => (typeof value === 'string' ? storable(value) : value)),
       ...(name === undefined ? {} : { name }),
+      ...(rowMode === undefined ? {} : { rowMode }),
     });
   } catch (error) {
     throw databaseError(error);

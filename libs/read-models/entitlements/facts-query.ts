@@ -122,7 +122,7 @@ export async function findFacts(
   questions: readonly FactsQuestion[],
 ): Promise<readonly FoundFacts[]> {
   const column = (of: (question: FactsQuestion) => string | null): Buffer => textArray(questions.map(of));
-  const { rows } = await run<{ reflected: string | null; found: readonly Stored[] }>(
+  const { rows } = await run<[reflected: string | null, found: readonly Stored[]]>(
     pool,
     FACTS,
     [
@@ -134,8 +134,9 @@ export async function findFacts(
       column(({ window }) => (window ? formatInstant(window.end) : null)),
     ],
     'entitlements.facts',
+    'array',
   );
-  const { reflected, found } = rows[0]!;
+  const [reflected, found] = rows[0]!;
   const position = BigInt(reflected ?? 0);
   return found.map((stored, index) => factsOf(stored, questions[index]!, position));
 }
