@@ -63,12 +63,12 @@ export interface WriteCall {
 /** Caller, idempotency key and reply of a request that writes: a {@link WriteCall}. */
 export const Write = createParamDecorator((_: unknown, context: ExecutionContext): WriteCall => {
   const [request, reply] = argumentsOf(context);
-  return writeCall(request, reply);
+  return { context: commandContextOf(request), reply };
 });
 
-function writeCall(request: FastifyRequest, reply: FastifyReply): WriteCall {
+function commandContextOf(request: FastifyRequest): CommandContext {
   const key = readIdempotencyKey(request.headers['idempotency-key']);
-  return { context: contextOf(callerOf(request), key), reply };
+  return contextOf(callerOf(request), key);
 }
 
 export interface WriteInput<Query, Body> extends WriteCall {
@@ -83,9 +83,8 @@ export const WriteInput = createParamDecorator(
     context: ExecutionContext,
   ): WriteInput<object, unknown> => {
     const [request, reply] = argumentsOf(context);
-    const { context: command } = writeCall(request, reply);
     return {
-      context: command,
+      context: commandContextOf(request),
       reply,
       query: readQuery(query, request.query),
       body: body ? readBody(body, request.body) : request.body,
@@ -103,13 +102,7 @@ export interface ReadCall {
 /** Tenant, request and reply of a request that reads: a {@link ReadCall}. */
 export const Read = createParamDecorator((_: unknown, context: ExecutionContext): ReadCall => {
   const [request, reply] = argumentsOf(context);
-  return readCall(request, reply);
-});
-
-const readCall = (request: FastifyRequest, reply: FastifyReply): ReadCall => ({
-  tenant: tenantOf(callerOf(request)),
-  request,
-  reply,
+  return { tenant: tenantOf(callerOf(request)), request, reply };
 });
 
 export interface ReadInput<Query, Name extends string> extends ReadCall {
@@ -122,10 +115,10 @@ export interface ReadInput<Query, Name extends string> extends ReadCall {
 export const ReadInput = createParamDecorator(
   (query: new () => object, context: ExecutionContext): ReadInput<object, string> => {
     const [request, reply] = argumentsOf(context);
-    const call = readCall(request, reply);
+    const tenant = tenantOf(callerOf(request));
     const given = readQuery(query, request.query);
     const params = request.params as Readonly<Record<string, string>>;
     for (const name in params) readPathParameter(params[name]);
-    return { tenant: call.tenant, request, reply, query: given, params };
+    return { tenant, request, reply, query: given, params };
   },
 );
