@@ -77,10 +77,11 @@ export function createSubscriptions({ connectionString, isOwn, readAll, onError 
     }
   }
 
-  function slowest(): Position {
-    let slowest = recent.last;
-    for (const position of reached.values()) if (position < slowest) slowest = position;
-    return slowest;
+  /** What every subscription has taken. */
+  function takenByAll(): Position {
+    let taken = recent.last;
+    for (const position of reached.values()) if (position < taken) taken = position;
+    return taken;
   }
 
   function look(): void {
@@ -136,7 +137,7 @@ export function createSubscriptions({ connectionString, isOwn, readAll, onError 
           await options.handle(slice);
           checkpoint = slice.checkpoint;
           reached.set(bell, slice.position);
-          recent.forget(slowest());
+          recent.forget(takenByAll());
           continue;
         }
         options.onCaughtUp?.(lookedAt);
