@@ -128,9 +128,11 @@ export async function startRuntime(
       (store) => store.close(),
     );
     await migrateReadModels(database.url);
+    let learned = -Infinity;
+    const learnedUpTo = (): number => learned;
     const readModels = opening(
       'read models',
-      await createReadModels({ eventStore, pool, project: config.role !== 'api', onError }),
+      await createReadModels({ eventStore, pool, project: config.role !== 'api', learnedUpTo, onError }),
       (models) => models.close(),
     );
     const wall = systemClock();
@@ -152,9 +154,8 @@ export async function startRuntime(
       writer,
       index: readModels,
       monotonic: () => performance.now(),
-      learnedUpTo: () => learnedUpTo,
+      learnedUpTo,
     });
-    let learnedUpTo = -Infinity;
     // in EventStoreDB it would be told of its own events as well, one by one
     if (config.eventStore === 'postgres' || config.role === 'api')
       opening(
@@ -163,8 +164,9 @@ export async function startRuntime(
           handle: async ({ events }) => {
             writer.learn(events);
             catalog.learn(events);
+            readModels.learn(events);
           },
-          onCaughtUp: (asOf) => (learnedUpTo = asOf),
+          onCaughtUp: (asOf) => (learned = asOf),
           onError,
         }),
         (it) => it.stop(),

@@ -18,16 +18,25 @@ export class ReadGate {
    * account, or to all but accounts; then a read model that is behind is answered as it is, and the header says so.
    * @throws Problem `read_model_behind` after two seconds, only when the caller asked for a position
    */
-  pass({ request, tenant }: ReadCall, query: ReadQuery, customerId?: string): Promise<void> | undefined {
-    const { readModels, writer, credits } = this.runtime.current;
-    const asked = minPositionOf(request, query);
+  pass(call: ReadCall, query: ReadQuery, customerId?: string): Promise<void> | undefined {
+    const { readModels } = this.runtime.current;
+    const asked = minPositionOf(call.request, query);
     if (asked !== undefined) return readModels.waitForPosition(asked);
-    const { category } = credits.account;
-    const own =
-      customerId === undefined
-        ? writer.lastWritten(tenant, category)
-        : writer.knownPosition(category, tenant, customerId);
+    const own = this.written(call, customerId);
     return own > 0n ? readModels.waitForPosition(own).catch(() => undefined) : undefined;
+  }
+
+  /** The position that {@link pass} waits for; 0: none. */
+  wanted(call: ReadCall, query: ReadQuery, customerId: string): bigint {
+    return minPositionOf(call.request, query) ?? this.written(call, customerId);
+  }
+
+  private written({ tenant }: ReadCall, customerId: string | undefined): bigint {
+    const { writer, credits } = this.runtime.current;
+    const { category } = credits.account;
+    return customerId === undefined
+      ? writer.lastWritten(tenant, category)
+      : writer.knownPosition(category, tenant, customerId);
   }
 
   /**

@@ -17,9 +17,14 @@ export interface ReadModels
   close(): Promise<void>;
 }
 
+export interface ReadModelsOptions extends ProjectorOptions {
+  /** All that was recorded before this time (of `performance.now`) was told to `learn`. Default: nothing is. */
+  readonly learnedUpTo?: () => number;
+}
+
 /** @throws ReadModelsOfAnotherLog when the rows were made from another log */
-export async function createReadModels(options: ProjectorOptions): Promise<ReadModels> {
-  const { pool, eventStore } = options;
+export async function createReadModels(options: ReadModelsOptions): Promise<ReadModels> {
+  const { pool, eventStore, learnedUpTo = () => -Infinity } = options;
   const projector = await startProjector(options);
   const { waitForPosition, status, currentPosition, stop } = projector;
   return {
@@ -36,6 +41,6 @@ export async function createReadModels(options: ProjectorOptions): Promise<ReadM
     invoices: createInvoiceLookups(pool, eventStore, projector),
     ...createDueWork(pool),
     ...createBalancesAsOf(eventStore),
-    ...createEntitlementReads(pool),
+    ...createEntitlementReads(pool, learnedUpTo),
   };
 }

@@ -277,6 +277,21 @@ describe('two processes on one Postgres', () => {
     ok(await world.jobs.post('/v1/trigger/credits/process-grant-renewals', { timestamp: iso(target) }), 200);
     await until(async () => (await nowOf(second, account.customerId)) >= target, { timeoutMs: 1500 });
   });
+
+  test('a check tells of all up to the position asked for, whichever of the two recorded it', async () => {
+    const [customerId, slug] = [fresh('customer'), fresh('feature')];
+    ok(await clients[0].post('/v1/customers', { id: customerId, name: 'Ada' }), 201);
+    ok(await clients[0].post('/v1/features', { slug, displayName: slug, featureValue: 10 }), 201);
+    const used: unknown[] = [];
+    for (let n = 1; n <= 20; n++) {
+      const usage = await clients[n % 2]!.post('/v1/events', { eventName: slug, customerId, eventValue: 1 });
+      ok(usage, 202);
+      const path = `/v1/entitlements/${customerId}/feature/${slug}?minPosition=${usage.headers.get('log-position')}`;
+      for (const client of [...clients, ...clients])
+        used.push([n, ok(await client.get(path), 200).usages[0].usage]);
+    }
+    expect(used).toEqual(used.map((_, index) => [1 + (index >> 2), String(1 + (index >> 2))]));
+  });
 });
 
 describe('roles', () => {

@@ -92,7 +92,11 @@ describe('entitlements, with nobody recording what time makes due', () => {
   let begins: string | null;
   beforeAll(async () => {
     ledger = await givenLedger();
-    readModels = await ledger.project();
+    readModels = await ledger.project({ learnedUpTo: () => performance.now() });
+    ledger.eventStore.subscribe(null, {
+      handle: async ({ events }) => readModels.learn(events),
+      onError: (error) => ledger.errors.push(error),
+    });
   });
   afterAll(() => ledger.close());
 
@@ -309,7 +313,12 @@ describe('entitlements, with nobody recording what time makes due', () => {
         suppose: (...asked: Parameters<Supposing>) => suppose({ ...deps, index: readModels }, ...asked),
       };
       const ask = async (customerIds: readonly string[], at?: Instant) =>
-        (await checkEntitlements(parts, { tenant, customerIds, slugs: SLUGS, at })).customers;
+        (
+          await checkEntitlements(parts, {
+            ...{ tenant, customerIds, slugs: SLUGS, at },
+            atLeast: await ledger.eventStore.head(),
+          })
+        ).customers;
       // by turns all in one question, and each in one of its own
       const answers = async (at?: Instant) =>
         run % 2 ? ask(CUSTOMERS, at) : (await Promise.all(CUSTOMERS.map((id) => ask([id], at)))).flat();
@@ -323,6 +332,8 @@ describe('entitlements, with nobody recording what time makes due', () => {
         const at = ledger.clock.now;
         const said = await answers();
         expect(said).toEqual(await folded(context, ids, at));
+        // asked again, they come from memory
+        expect(await answers()).toEqual(said);
         for (const one of said.flat()) sources.add(`${one.source} ${one.entitled}`);
         seen.push({ at, said });
         ledger.clock.now += 1; // what comes next is recorded later

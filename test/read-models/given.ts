@@ -132,6 +132,7 @@ export async function givenLedger(options: { readonly store?: (url: string) => P
         batchSize?: number;
         project?: boolean;
         pool?: pg.Pool;
+        learnedUpTo?: () => number;
       } = {},
     ): Promise<ReadModels> {
       const readModels = await createReadModels({

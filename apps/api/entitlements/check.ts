@@ -23,6 +23,8 @@ export interface EntitlementQuestion {
   /** Null: every feature of the catalogue, and what subscriptions have beside. */
   readonly slugs: readonly string[] | null;
   readonly at?: Instant | undefined;
+  /** Position that the caller knows of, which the read models have reached or never will in time. */
+  readonly atLeast?: bigint;
 }
 
 /** Answers of the customers in the order they were asked about. */
@@ -50,7 +52,7 @@ export async function checkEntitlements(
   question: EntitlementQuestion,
 ): Promise<EntitlementAnswers> {
   const { catalog, clocks, readModels } = runtime;
-  const { tenant, customerIds, slugs, at } = question;
+  const { tenant, customerIds, slugs, at, atLeast = 0n } = question;
   const named = slugs ?? (await readModels.featureSlugs(tenant));
   const features = await featuresOf(catalog, tenant, named);
   const found = await readModels.entitlementFacts(
@@ -58,6 +60,7 @@ export async function checkEntitlements(
     customerIds,
     clocks.now(tenant),
     addingOf(features),
+    { atLeast },
   );
   // now, and not before: what was recorded while they were read is in the facts
   const now = clocks.now(tenant);
@@ -72,7 +75,7 @@ export async function checkEntitlements(
       if (now >= exactUntil) return { ...(await supposed(runtime, asked, now)), position };
       const more = all ? besides(facts, named) : [];
       if (more.length > 0) {
-        const again = { tenant, customerIds: [customerId], slugs: [...named, ...more] };
+        const again = { tenant, customerIds: [customerId], slugs: [...named, ...more], atLeast };
         return { entitlements: (await checkEntitlements(runtime, again)).customers[0]!, position };
       }
       const usage = await withMeasured(facts.usage, features, async (meter) => {
@@ -131,7 +134,7 @@ async function supposed(
   const window = usageWindow(facts.subscriptions, at);
   const adding = addingOf(features);
   if (known === undefined) {
-    const [read] = await readModels.entitlementFacts(tenant, [customerId], at, adding, window);
+    const [read] = await readModels.entitlementFacts(tenant, [customerId], at, adding, { window });
     facts.usage = new Map(read!.usage);
   } else
     for (const id of adding) facts.usage.set(id, measured({ aggregation: 'sum' }, await usages(id, window)));

@@ -88,7 +88,10 @@ export class EntitlementsController {
     await this.gate.pass(call, query, customer.id);
     const organizationId = customer.attributes.customerOrganizationId ?? customer.id;
     const members = await readModels.organizationMembers(tenant, organizationId);
-    const customerIds = [...new Set([organizationId, ...members])];
+    const customerIds: [string, ...string[]] = [
+      organizationId,
+      ...members.filter((one) => one !== organizationId),
+    ];
     const customers = await Promise.all(
       customerIds.map(async (one) => credits.catalog.customer(tenant, one)),
     );
@@ -116,12 +119,13 @@ export class EntitlementsController {
   }
 
   private async check(
-    { tenant, reply }: ReadCall,
-    { at: asked }: EntitlementsQuery,
-    customerIds: readonly string[],
+    call: ReadCall,
+    query: EntitlementsQuery,
+    customerIds: readonly [string, ...string[]],
     slugs: readonly string[] | null,
   ): Promise<EntitlementAnswers['customers']> {
-    const at: Instant | null = asked === undefined ? null : parseInstant(asked);
+    const { tenant, reply } = call;
+    const at: Instant | null = query.at === undefined ? null : parseInstant(query.at);
     if (at !== null && at > this.runtime.current.clocks.now(tenant))
       throw new Problem('timestamp_in_future', 'at lies ahead of now.', [
         issue('?at', 'timestamp_in_future', 'at must not lie ahead of now.'),
@@ -131,6 +135,7 @@ export class EntitlementsController {
       customerIds,
       slugs,
       at: at ?? undefined,
+      atLeast: this.gate.wanted(call, query, customerIds[0]),
     });
     answerRead(reply, position);
     return customers;

@@ -2,26 +2,37 @@ import type pg from 'pg';
 import { formatInstant, type Amount, type Instant } from '#libs/kernel';
 import { meteredUsage, type CreditEvent, type MeteredUsage } from '#libs/credits';
 import { usageWindow } from '#libs/subscriptions';
+import type { Position, RecordedEvent } from '#libs/event-store';
 import { inBatches } from '../batching.js';
 import { asProblem } from '../reading.js';
 import { run } from '../sink.js';
 import { LIVE } from '../table.js';
 import { createWindows } from './cut-hours.js';
 import { findFacts, type EntitlementFacts, type FactsQuestion } from './facts-query.js';
+import { createKeptFacts } from './kept-facts.js';
 
 /** Customers that one query tells of at most, and queries side by side. */
 const BATCHES = { most: 128, atOnce: 4, worth: 4 };
 
+export interface FactsOptions {
+  /** Of the usage; default: as `usageWindow` tells. */
+  readonly window?: FactsQuestion['window'];
+  /** Position that the read models have reached, and facts from memory must reflect. Default 0. */
+  readonly atLeast?: Position;
+}
+
 /** What checks are answered from. */
 export interface EntitlementReads {
-  /** Customers in the order asked, all of one snapshot. @param window of the usage; default: as `usageWindow` tells */
+  /** Customers in the order asked, all of one snapshot. */
   entitlementFacts(
     tenant: string,
     customerIds: readonly string[],
     now: Instant,
     meterIds: readonly string[],
-    window?: { readonly start: Instant; readonly end: Instant },
+    options?: FactsOptions,
   ): Promise<readonly EntitlementFacts[]>;
+  /** Takes in what the log holds, as it comes, without a gap: facts that it says nothing new of need not be read again. */
+  learn(events: readonly RecordedEvent[]): void;
   /** Usage of a meter that does more than add up, one by one in the order of the log. */
   meteredUsages(
     tenant: string,
@@ -35,14 +46,20 @@ export interface EntitlementReads {
   organizationMembers(tenant: string, organizationId: string): Promise<readonly string[]>;
 }
 
-/** @throws Problem `store_unavailable` when the database does not answer, each of them */
-export function createEntitlementReads(pool: pg.Pool): EntitlementReads {
+/**
+ * @param learnedUpTo all that was recorded before this time (of `performance.now`) was learned
+ * @throws Problem `store_unavailable` when the database does not answer, each of them
+ */
+export function createEntitlementReads(pool: pg.Pool, learnedUpTo: () => number): EntitlementReads {
+  const kept = createKeptFacts(learnedUpTo);
   const facts = inBatches((questions: readonly FactsQuestion[]) => findFacts(pool, questions), BATCHES);
   const usedIn = createWindows(pool, BATCHES);
   const idsOf = async (text: string, values: readonly unknown[], name: string): Promise<readonly string[]> =>
     (await run<{ id: string }>(pool, text, values, name).catch(asProblem)).rows.map(({ id }) => id);
   return {
-    async entitlementFacts(tenant, customerIds, now, meterIds, window) {
+    learn: kept.learn,
+
+    async entitlementFacts(tenant, customerIds, now, meterIds, { window, atLeast = 0n } = {}) {
       const [question, ...more] = customerIds.map((customerId): FactsQuestion => ({
         tenant,
         customerId,
@@ -50,11 +67,14 @@ export function createEntitlementReads(pool: pg.Pool): EntitlementReads {
         meterIds,
         window,
       }));
+      // several are answered from one snapshot, and are not many
+      const keeps = more.length === 0 && !window;
+      const known = keeps ? kept.find(question!, atLeast) : undefined;
+      if (known) return [known];
       try {
-        // several are answered from one snapshot
         const found =
           more.length > 0 ? await findFacts(pool, [question!, ...more]) : [await facts(question!)];
-        return await Promise.all(
+        const answers = await Promise.all(
           found.map(async (stored) => {
             const { customerId, known, position, subscriptionIds, exactUntil, subscriptions, grants } =
               stored;
@@ -75,6 +95,8 @@ export function createEntitlementReads(pool: pg.Pool): EntitlementReads {
             };
           }),
         );
+        if (keeps) kept.keep(question!, answers[0]!);
+        return answers;
       } catch (error) {
         return asProblem(error);
       }
