@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import type { Document } from '#libs/catalog';
 import {
   apiKeys,
+  follow,
   identifyKey,
   installation,
   keyPrefix,
@@ -13,9 +15,12 @@ import {
   type CommandContext,
   type Environment,
   type KeyKind,
+  type Lookup,
 } from '#libs/commands';
-import { follow, type Lookup } from '#libs/commands/catalog';
-import { DEFAULT_TENANT, randomSecret, type Runtime } from './runtime.js';
+import type { Runtime } from './runtime.js';
+
+/** The tenant of a single-company installation; its test environment is `default.test`. */
+export const DEFAULT_TENANT = 'default';
 
 export interface NewKey {
   readonly tenant: string;
@@ -132,3 +137,6 @@ export function findKey({ catalog }: Pick<Runtime, 'catalog'>, value: string): L
   const { id, hash } = identifyKey(value);
   return follow(catalog.apiKey(id), (key) => (key?.hash === hash && key.revokedAt === null ? key : null));
 }
+
+/** 256 random bits, as a new API key carries them. */
+const randomSecret = (): string => randomBytes(32).toString('base64url');

@@ -1,19 +1,16 @@
-import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { Gauge } from 'prom-client';
 import { typeidUnboxed } from 'typeid-js';
 import {
-  accountKind,
   createClocks,
   createStreamWriter,
   noWriteCache,
   openPostgresWriteCache,
-  settleAccount,
   type ClosableStreamWriter,
   type Clocks,
-  type CreditsDeps,
   type NewId,
 } from '#libs/commands';
+import { accountKind, settleAccount, type CreditsDeps } from '#libs/commands/credits';
 import { createCatalogReader, type CatalogReader } from '#libs/commands/catalog';
 import { collectInvoice, invoiceSubscriptions, type InvoicesDeps } from '#libs/commands/invoices';
 import { createSecrets, type Secrets } from '#libs/commands/payments';
@@ -25,8 +22,6 @@ import {
   type Supposed,
 } from '#libs/commands/subscriptions';
 import type { Checkpoint, EventStore } from '#libs/event-store';
-import { createMemoryEventStore } from '#libs/event-store/memory';
-import { openPostgresEventStore } from '#libs/event-store/postgres';
 import { createScheduleHold, startSchedules } from '#libs/schedules';
 import { createReadModels, migrateReadModels, type ReadModels } from '#libs/read-models';
 import type { Instant } from '#libs/kernel';
@@ -39,6 +34,7 @@ import {
   type Database,
   type Logger,
 } from '#libs/platform';
+import { openEventStore } from './event-store.js';
 
 /** Everything a process of the product holds, made from its configuration; the one place where the parts meet. */
 export interface Runtime {
@@ -73,12 +69,6 @@ export interface Runtime {
 const CLOCK_MOVED = 3_000;
 /** Milliseconds a job waits for the read model to know all that was written before it. */
 const DUE_WAIT = 10_000;
-
-/** Milliseconds for an EventStoreDB to answer, what is sent again included; for its first question as well. */
-const EVENT_STORE_TIMEOUT = 5_000;
-
-/** The tenant of a single-company installation; its test environment is `default.test`. */
-export const DEFAULT_TENANT = 'default';
 
 /** Who writes what time has made due, where nobody asked. */
 const bySchedule = (tenant: string) => ({ tenant, actor: 'schedule', correlationId: 'schedule' });
@@ -254,34 +244,8 @@ export async function startRuntime(
   }
 }
 
-/**
- * Opens the log where the configuration says it is.
- * @throws EventStoreUnavailable when it does not answer
- */
-export async function openEventStore(
-  { eventStore }: Config,
-  databaseUrl: string,
-  onError?: (error: unknown) => void,
-): Promise<EventStore> {
-  if (eventStore === 'memory') return createMemoryEventStore();
-  const onErrors = onError ? { onError } : {};
-  if (eventStore === 'postgres')
-    return openPostgresEventStore({ connectionString: databaseUrl, ...onErrors });
-  // its client takes a while to load, and most start without it
-  const { openEventStoreDb } = await import('#libs/event-store/eventstoredb');
-  return openEventStoreDb({
-    connectionString: eventStore,
-    timeoutMs: EVENT_STORE_TIMEOUT,
-    openTimeoutMs: EVENT_STORE_TIMEOUT,
-    ...onErrors,
-  });
-}
-
 /** Where to read on so that the last event comes first. */
 async function endOf(eventStore: EventStore): Promise<Checkpoint | null> {
   const head = await eventStore.head();
   return head === 0n ? null : eventStore.checkpointBefore(head);
 }
-
-/** 256 random bits, as a new API key carries them. */
-export const randomSecret = (): string => randomBytes(32).toString('base64url');

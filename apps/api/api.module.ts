@@ -1,10 +1,11 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { CqrsModule } from '@nestjs/cqrs';
-import { CREDITS_DEPS, creditsHandlers } from '#libs/commands';
+import { CREDITS_DEPS, creditsHandlers } from '#libs/commands/credits';
 import { catalogHandlers, CATALOG_PORTS } from '#libs/commands/catalog';
 import { SUBSCRIPTIONS_DEPS, subscriptionHandlers } from '#libs/commands/subscriptions';
-import { createCatalogQueries, READ_MODELS_POOL, readModelQueries } from '#libs/read-models';
+import { READ_MODELS_POOL } from '#libs/read-models';
+import { createCatalogQueries, readModelQueries } from '#libs/read-models/queries';
 import type { Runtime } from '../runtime.js';
 import { ApiKeyGuard } from './auth.js';
 import { AuditController } from './audit/audit.controller.js';

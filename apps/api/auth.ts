@@ -2,8 +2,7 @@ import { Injectable, SetMetadata, type CanActivate, type ExecutionContext } from
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { Problem } from '#libs/kernel';
-import type { ApiKey, KeyKind } from '#libs/commands';
-import { follow, type Lookup } from '#libs/commands/catalog';
+import { follow, type ApiKey, type KeyKind, type Lookup } from '#libs/commands';
 import { findKey } from '../keys.js';
 import { RuntimeRef } from './runtime-ref.js';
 import { tenantOf } from './http/index.js';

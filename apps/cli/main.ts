@@ -4,9 +4,9 @@ import pg from 'pg';
 import { createStreamWriter, type ApiKey, type Environment, type KeyKind } from '#libs/commands';
 import { attachDatabase, parseConfig, systemClock } from '#libs/platform';
 import { migrateReadModels, READ_MODEL_NAMES } from '#libs/read-models';
+import { openEventStore } from '../event-store.js';
 import { failure } from '../failure.js';
-import { createKey, listKeys, revokeKey } from '../keys.js';
-import { DEFAULT_TENANT, openEventStore } from '../runtime.js';
+import { createKey, DEFAULT_TENANT, listKeys, revokeKey } from '../keys.js';
 import { Interrupted } from './interrupt.js';
 import { FileUnusable } from './log-file.js';
 import {

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type pg from 'pg';
 import type { InvoiceFinalized } from '#libs/billing';
-import { ingestUsage } from '#libs/commands';
+import { ingestUsage } from '#libs/commands/credits';
 import { createCustomer } from '#libs/commands/catalog';
 import { processInvoices } from '#libs/commands/invoices';
 import { createSubscription, settleSubscriptions } from '#libs/commands/subscriptions';

@@ -1,10 +1,6 @@
 import pg from 'pg';
-import {
-  accountKind,
-  createStreamWriter,
-  openPostgresWriteCache,
-  type ClosableStreamWriter,
-} from '#libs/commands';
+import { createStreamWriter, openPostgresWriteCache, type ClosableStreamWriter } from '#libs/commands';
+import { accountKind } from '#libs/commands/credits';
 import type { EventStore } from '#libs/event-store';
 import { openPostgresEventStore } from '#libs/event-store/postgres';
 import { parseAmount, type Amount } from '#libs/kernel';

@@ -1,5 +1,6 @@
 import pg from 'pg';
-import { accountKind, createStreamWriter, openPostgresWriteCache } from '#libs/commands';
+import { createStreamWriter, openPostgresWriteCache } from '#libs/commands';
+import { accountKind } from '#libs/commands/credits';
 import type { Comparison } from './comparison.js';
 import { runLoad } from './load.js';
 import { openDrawdown, type OurLedger } from './our-ledger.js';

@@ -5,13 +5,12 @@ import type { EventStore } from '#libs/event-store';
 import { createMemoryEventStore } from '#libs/event-store/memory';
 import { snapshotOf, type CreditCommand } from '#libs/credits';
 import {
-  accountKind,
   createStreamWriter,
   openPostgresWriteCache,
-  type AccountKind,
   type CommandRequest,
   type WriteCache,
 } from '#libs/commands';
+import { accountKind, type AccountKind } from '#libs/commands/credits';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 import { until } from '../support/wait.js';
 

@@ -3,6 +3,7 @@ import type pg from 'pg';
 import { apiKeys, type ApiKeyCommand, type StreamKind } from '#libs/commands';
 import { customers, features, meters, units } from '#libs/commands/catalog';
 import type { DomainEvent } from '#libs/kernel';
+import { type ReadModels } from '#libs/read-models';
 import {
   createCatalogQueries,
   CustomerBalances,
@@ -25,8 +26,7 @@ import {
   ListCustomersHandler,
   ListUsage,
   ListUsageHandler,
-  type ReadModels,
-} from '#libs/read-models';
+} from '#libs/read-models/queries';
 import { allRows, context, givenLedger, NOW, type Ledger } from './given.js';
 
 const everything = { limit: 100, cursor: null };

@@ -2,15 +2,14 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { checkEntitlements } from '../../apps/api/entitlements/check.js';
 import type { Runtime } from '../../apps/runtime.js';
+import { createStreamWriter, type CommandContext } from '#libs/commands';
 import {
   accountKind,
-  createStreamWriter,
   ingestUsage,
   issueGrant,
   settleAccount,
-  type CommandContext,
   type CreditsDeps,
-} from '#libs/commands';
+} from '#libs/commands/credits';
 import { createCatalogReader } from '#libs/commands/catalog';
 import {
   addSeat,

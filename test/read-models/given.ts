@@ -1,5 +1,6 @@
 import pg from 'pg';
-import { accountKind, createStreamWriter, type CommandContext, type CommandRequest } from '#libs/commands';
+import { createStreamWriter, type CommandContext, type CommandRequest } from '#libs/commands';
+import { accountKind } from '#libs/commands/credits';
 import type { EventStore } from '#libs/event-store';
 import type { EventTypes } from '#libs/event-types';
 import { createMemoryEventStore } from '#libs/event-store/memory';

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { DAY, formatInstant, HOUR } from '#libs/kernel';
 import type { CreditCommand, CreditEvent, RecordedConsumption } from '#libs/credits';
+import { type ReadModels } from '#libs/read-models';
 import {
   CustomerBalances,
   CustomerBalancesHandler,
@@ -20,8 +21,7 @@ import {
   FindSeriesHandler,
   ListUsage,
   ListUsageHandler,
-  type ReadModels,
-} from '#libs/read-models';
+} from '#libs/read-models/queries';
 import { begin, consume, givenLedger, grant, hold, NOW, ONE, settle, type Ledger } from './given.js';
 
 const everything = { limit: 1000, cursor: null };

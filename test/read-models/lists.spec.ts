@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { DAY } from '#libs/kernel';
+import { type PageRequest, type ReadModels } from '#libs/read-models';
 import {
   CustomerGrants,
   CustomerGrantsHandler,
@@ -8,9 +9,7 @@ import {
   CustomerTransactionsHandler,
   FindGrant,
   FindGrantHandler,
-  type PageRequest,
-  type ReadModels,
-} from '#libs/read-models';
+} from '#libs/read-models/queries';
 import { consume, givenLedger, grant, NOW, settle, type Ledger } from './given.js';
 
 const everything: PageRequest = { limit: 1000, cursor: null };

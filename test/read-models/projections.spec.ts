@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { DAY, formatInstant } from '#libs/kernel';
+import { type PageRequest, type ReadModels } from '#libs/read-models';
 import {
   CustomerBalances,
   CustomerBalancesHandler,
@@ -13,9 +14,7 @@ import {
   FindGrantHandler,
   ListUsage,
   ListUsageHandler,
-  type PageRequest,
-  type ReadModels,
-} from '#libs/read-models';
+} from '#libs/read-models/queries';
 import { consume, givenLedger, grant, NOW, revoke, settle, type Ledger } from './given.js';
 
 const everything: PageRequest = { limit: 1000, cursor: null };

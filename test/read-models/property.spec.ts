@@ -13,8 +13,8 @@ import {
   type CreditEvent,
   type GrantIssued,
 } from '#libs/credits';
+import { createReadModels, migrateReadModels, verifyLedger } from '#libs/read-models';
 import {
-  createReadModels,
   CustomerBalances,
   CustomerBalancesHandler,
   CustomerGrants,
@@ -25,9 +25,7 @@ import {
   CustomerRenewalsHandler,
   CustomerTransactions,
   CustomerTransactionsHandler,
-  migrateReadModels,
-  verifyLedger,
-} from '#libs/read-models';
+} from '#libs/read-models/queries';
 import { appendFacts } from '../support/append-event.js';
 import { lives } from '../support/arbitraries.js';
 import { fold, play } from '../support/credit-history.js';

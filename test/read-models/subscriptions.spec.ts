@@ -1,12 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { subscriptions } from '#libs/commands/subscriptions';
 import { DAY } from '#libs/kernel';
-import {
-  dueSubscriptions,
-  ListSubscriptions,
-  oldestDueSubscription,
-  subscribedTenants,
-} from '#libs/read-models';
+import { dueSubscriptions, oldestDueSubscription, subscribedTenants } from '#libs/read-models';
+import { ListSubscriptions } from '#libs/read-models/queries';
 import type { SubscriptionCommand } from '#libs/subscriptions';
 import { ListSubscriptionsHandler } from '../../libs/read-models/subscriptions/subscriptions.query.js';
 import { terms } from '../support/subscription-facts.js';

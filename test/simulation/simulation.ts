@@ -1,15 +1,14 @@
 import fc from 'fast-check';
 import {
-  accountKind,
   createStreamWriter,
   noWriteCache,
-  type AccountKind,
   type CommandRequest,
   type Snapshot,
   type StoredReceipt,
   type WriteCache,
   type Written,
 } from '#libs/commands';
+import { accountKind, type AccountKind } from '#libs/commands/credits';
 import { accountAsOf, type AccountState, type CreditCommand, type CreditEvent } from '#libs/credits';
 import { EventStoreUnavailable, type Checkpoint, type EventStore } from '#libs/event-store';
 import { createMemoryEventStore } from '#libs/event-store/memory';

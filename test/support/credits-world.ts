@@ -5,7 +5,7 @@ import {
   type CreditsDeps,
   type Locate,
   type Refused,
-} from '#libs/commands';
+} from '#libs/commands/credits';
 import type { GrantAnswer } from '#libs/credits';
 import { createCustomer } from '#libs/commands/catalog';
 import type { RecordedEvent } from '#libs/event-store';

@@ -1,5 +1,6 @@
 import type { InvoiceFinalized } from '#libs/billing';
-import { createStreamWriter, ingestUsage, issueGrant } from '#libs/commands';
+import { createStreamWriter } from '#libs/commands';
+import { ingestUsage, issueGrant } from '#libs/commands/credits';
 import { createCatalogReader } from '#libs/commands/catalog';
 import { invoiceSubscriptions, type InvoicesDeps } from '#libs/commands/invoices';
 import { createSubscription, settleSubscription, type SubscriptionsDeps } from '#libs/commands/subscriptions';

@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import { withoutUnset } from '#libs/catalog';
-import type { Answered, Refused } from '#libs/commands';
+import type { Answered, Refused } from '#libs/commands/credits';
 import type { CustomerQuery } from './credits.dto.js';
 
 export const isExternal = ({ isExtCustId }: CustomerQuery): boolean => isExtCustId === 'true';

@@ -1,5 +1,5 @@
 import { issue, Problem } from '#libs/kernel';
-import type { DrawnRequest } from '#libs/commands';
+import type { DrawnRequest } from '#libs/commands/credits';
 import { readBody, readJsonBody } from '../http/index.js';
 import { plain } from './answered.js';
 import { UsageContextDto } from './credits.dto.js';

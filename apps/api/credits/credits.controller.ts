@@ -2,8 +2,14 @@ import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/com
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
 import { ApiBearerAuth, ApiBody, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
 import { Problem } from '#libs/kernel';
-import { ConsumeCredits, ReverseConsumption, type ConsumeRequest, type ReverseRequest } from '#libs/commands';
-import { FindConsumption } from '#libs/read-models';
+import {
+  ConsumeCredits,
+  type ConsumeRequest,
+  ReverseConsumption,
+  type ReverseRequest,
+} from '#libs/commands/credits';
+
+import { FindConsumption } from '#libs/read-models/queries';
 import {
   ApiIdempotencyKey,
   NoQuery,

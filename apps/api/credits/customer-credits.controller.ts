@@ -2,15 +2,16 @@ import { Controller, Get, Param, Query } from '@nestjs/common';
 import { QueryBus } from '@nestjs/cqrs';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { issue, parseInstant, Problem } from '#libs/kernel';
-import { resolveCustomer, settleAccount, streamName } from '#libs/commands';
+import { streamName } from '#libs/commands';
+import { resolveCustomer, settleAccount } from '#libs/commands/credits';
+import { type KnownUntil } from '#libs/read-models';
 import {
   CustomerBalances,
   CustomerGrants,
   CustomerHolds,
   CustomerRenewals,
   CustomerTransactions,
-  type KnownUntil,
-} from '#libs/read-models';
+} from '#libs/read-models/queries';
 import { answerPage, answerRead, pageOf, Read, type ReadCall, type ReadQuery } from '../http/index.js';
 import { ReadGate } from '../read-gate.js';
 import { RuntimeRef } from '../runtime-ref.js';

@@ -12,7 +12,7 @@ import {
   type Period,
   type Place,
   type Scope,
-} from '#libs/commands';
+} from '#libs/commands/credits';
 import type { GrantIssued, Posting, Totals } from '#libs/credits';
 import { NoSuchPosition } from '#libs/event-store';
 import { answerRead, decodeCursor, encodeCursor, Read, type ReadCall } from '../http/index.js';

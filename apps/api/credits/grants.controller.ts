@@ -4,12 +4,13 @@ import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Problem } from '#libs/kernel';
 import {
   ChangeGrant,
-  IssueGrant,
   type GrantChange,
   type GrantChanges,
   type GrantRequest,
-} from '#libs/commands';
-import { FindGrant } from '#libs/read-models';
+  IssueGrant,
+} from '#libs/commands/credits';
+
+import { FindGrant } from '#libs/read-models/queries';
 import {
   ApiIdempotencyKey,
   NoQuery,

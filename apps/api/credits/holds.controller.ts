@@ -2,8 +2,15 @@ import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/com
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Problem } from '#libs/kernel';
-import { CaptureHold, PlaceHold, ReleaseHold, type CaptureRequest, type HoldRequest } from '#libs/commands';
-import { FindHold } from '#libs/read-models';
+import {
+  CaptureHold,
+  type CaptureRequest,
+  type HoldRequest,
+  PlaceHold,
+  ReleaseHold,
+} from '#libs/commands/credits';
+
+import { FindHold } from '#libs/read-models/queries';
 import {
   ApiIdempotencyKey,
   NoQuery,

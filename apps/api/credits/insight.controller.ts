@@ -10,7 +10,7 @@ import {
   resolveCustomer,
   settledAccount,
   type Explained,
-} from '#libs/commands';
+} from '#libs/commands/credits';
 import { burnDown, explanationText, minimumPurchase, unitOf, verifyAvailability } from '#libs/credits';
 import { answerRead, NoQuery, Read, type ReadCall } from '../http/index.js';
 import { RuntimeRef } from '../runtime-ref.js';

@@ -8,8 +8,9 @@ import {
   previewRule,
   type RenewalChange,
   type RenewalChanges,
-} from '#libs/commands';
-import { FindSeries } from '#libs/read-models';
+} from '#libs/commands/credits';
+
+import { FindSeries } from '#libs/read-models/queries';
 import {
   answerRead,
   ApiIdempotencyKey,

@@ -1,5 +1,5 @@
 import type { Feature } from '#libs/catalog';
-import { resolveCustomer } from '#libs/commands';
+import { resolveCustomer } from '#libs/commands/credits';
 import type { CatalogReader } from '#libs/commands/catalog';
 import { admits, measured, type Measure } from '#libs/credits';
 import { latest } from '#libs/event-store';

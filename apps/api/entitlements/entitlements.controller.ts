@@ -1,7 +1,7 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiParam, ApiQuery, ApiSecurity, ApiTags } from '@nestjs/swagger';
 import { SLUG } from '#libs/catalog';
-import { resolveCustomer } from '#libs/commands';
+import { resolveCustomer } from '#libs/commands/credits';
 import { issue, parseInstant, Problem, type Instant } from '#libs/kernel';
 import { ForKeys } from '../auth.js';
 import { isExternal } from '../credits/answered.js';

@@ -2,7 +2,7 @@ import { Body, Controller, Get, Header, HttpCode, Param, Post, Query, Streamable
 import { QueryBus } from '@nestjs/cqrs';
 import { ApiBearerAuth, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import type { Instant } from '#libs/kernel';
-import { resolveCustomer } from '#libs/commands';
+import { resolveCustomer } from '#libs/commands/credits';
 import {
   invoices,
   noInvoice,
@@ -12,7 +12,7 @@ import {
   upcomingInvoices,
   type InvoiceOperation,
 } from '#libs/commands/invoices';
-import { FindInvoice, ListInvoices } from '#libs/read-models';
+import { FindInvoice, ListInvoices } from '#libs/read-models/queries';
 import { answered, isExternal, plain } from '../credits/answered.js';
 import {
   answerPage,

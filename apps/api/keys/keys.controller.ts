@@ -3,7 +3,7 @@ import { QueryBus } from '@nestjs/cqrs';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Problem } from '#libs/kernel';
 import { apiKeys, runOnce, SYSTEM_TENANT, type ApiKey, type KeyKind } from '#libs/commands';
-import { ListCatalog } from '#libs/read-models';
+import { ListCatalog } from '#libs/read-models/queries';
 import { createKey, revokeKey } from '../../keys.js';
 import {
   answerPage,

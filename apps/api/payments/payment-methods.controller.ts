@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { resolveCustomer } from '#libs/commands';
+import { resolveCustomer } from '#libs/commands/credits';
 import { changePaymentMethods, readPaymentMethods, type PaymentMethodChange } from '#libs/commands/payments';
 import { CustomerWriteQuery } from '../catalog/customers.dto.js';
 import { answered, isExternal, plain } from '../credits/answered.js';

@@ -2,7 +2,8 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@ne
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Problem } from '#libs/kernel';
-import { resolveCustomer, runOnce } from '#libs/commands';
+import { runOnce } from '#libs/commands';
+import { resolveCustomer } from '#libs/commands/credits';
 import {
   ChangeSubscription,
   CreateSubscription,
@@ -13,7 +14,7 @@ import {
   type SubscriptionChanges,
   type SubscriptionRequest,
 } from '#libs/commands/subscriptions';
-import { FindSubscription, ListSubscriptions } from '#libs/read-models';
+import { FindSubscription, ListSubscriptions } from '#libs/read-models/queries';
 import type { SubscriptionAnswer } from '#libs/subscriptions';
 import {
   answerPage,

@@ -2,7 +2,9 @@ import { Body, Controller, HttpCode, Post, Query } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { formatInstant, parseInstant, Problem, type Instant } from '#libs/kernel';
-import { countSettled, isTest, runOnce, SettleDueGrants, type CommandContext } from '#libs/commands';
+import { isTest, runOnce, type CommandContext } from '#libs/commands';
+import { countSettled, SettleDueGrants } from '#libs/commands/credits';
+
 import { collectPayments, processInvoices } from '#libs/commands/invoices';
 import { settleSubscriptions } from '#libs/commands/subscriptions';
 import { ForKeys } from '../auth.js';

@@ -1,6 +1,6 @@
 import { Ajv, type ErrorObject, type JSONSchemaType, type SchemaObject } from 'ajv';
 import { parseAmount, parseInstant, Problem, type Issue, type IssueCode } from '#libs/kernel';
-import type { UsageRequest } from '#libs/commands';
+import type { UsageRequest } from '#libs/commands/credits';
 import { amountFault, escapePointer } from '../http/index.js';
 
 /** Most events one batch may carry. */

@@ -3,8 +3,9 @@ import { CommandBus, QueryBus } from '@nestjs/cqrs';
 import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { latest } from '#libs/event-store';
 import { parseInstant, Problem } from '#libs/kernel';
-import { IngestUsage, type IngestedUsage, type UsageRequest } from '#libs/commands';
-import { FindInvoiceLine, ListUsage } from '#libs/read-models';
+import { type IngestedUsage, IngestUsage, type UsageRequest } from '#libs/commands/credits';
+
+import { FindInvoiceLine, ListUsage } from '#libs/read-models/queries';
 import {
   answerPage,
   answerRead,

@@ -17,6 +17,7 @@ import type {
 import type { RecordedEvent } from '#libs/event-store';
 import type { DomainEvent } from '#libs/kernel';
 import { apiKeys, SYSTEM_TENANT, type ApiKey } from '../api-keys.js';
+import { follow, type Lookup } from '../lookup.js';
 import { streamName, type StreamKind, type StreamWriter } from '../stream-kind.js';
 import {
   claims,
@@ -30,9 +31,6 @@ import {
   prices,
   units,
 } from './catalog-kinds.js';
-
-/** At once when it is known, else later. Await it either way. */
-export type Lookup<T> = T | null | Promise<T | null>;
 
 export interface ComponentOfPrice {
   readonly component: PriceComponent;
@@ -283,10 +281,6 @@ export function createCatalogReader(options: CatalogReaderOptions): CatalogReade
     },
   };
 }
-
-/** Goes on at once with what is known, and later with what is not. */
-export const follow = <A, B>(value: A | Promise<A>, next: (value: A) => B | Promise<B>): B | Promise<B> =>
-  value instanceof Promise ? value.then(next) : next(value);
 
 /** Those that exist, in the order of their ids. */
 const all = async <T>(ids: readonly string[], find: (id: string) => Lookup<T>): Promise<readonly T[]> =>

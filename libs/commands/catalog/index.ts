@@ -17,13 +17,12 @@ export {
   units,
 } from './catalog-kinds.js';
 export type { CatalogKind } from './catalog-kinds.js';
-export { createCatalogReader, follow } from './catalog-reader.js';
+export { createCatalogReader } from './catalog-reader.js';
 export type {
   CatalogIndex,
   CatalogReader,
   CatalogReaderOptions,
   ComponentOfPrice,
-  Lookup,
 } from './catalog-reader.js';
 export { CATALOG_PORTS } from './catalog-writer.js';
 export type { CatalogPorts, DocumentWritten } from './catalog-writer.js';

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { captureHold, consume, placeHold } from '#libs/commands';
+import { captureHold, consume, placeHold } from '#libs/commands/credits';
 import { addSeat, changeSubscription, removeSeat, settleSubscription } from '#libs/commands/subscriptions';
 import { asked, tenant } from '../../../test/support/catalog-world.js';
 import { bodyOf } from '../../../test/support/credits-world.js';

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { captureHold, placeHold } from '#libs/commands';
+import { captureHold, placeHold } from '#libs/commands/credits';
 import { createCustomer } from '#libs/commands/catalog';
 import {
   addSeat,
