@@ -163,12 +163,12 @@ async function projectFrom(work: LeasedWork, standings: Map<string, Standing>): 
   let writing = Promise.resolve();
   await new Promise<void>((resolve, reject) => {
     let ending = false;
-    /** One slice is written while the next one is read. */
+    /** One slice is written while the next one is read, as long as they are full; at the end of the log the next one is better newer. */
     async function handle(slice: LogSlice): Promise<void> {
       await writing;
       if (ending) return;
       writing = write(slice).catch(fail);
-      if (slice.events.length < batchSize) await waiter.untilAsked(GATHER);
+      if (slice.events.length < batchSize) await Promise.all([writing, waiter.untilAsked(GATHER)]);
     }
     const restarted = setInterval(() => {
       loadStandings(pool, names).then(
