@@ -163,7 +163,7 @@ async function projectFrom(work: LeasedWork, standings: Map<string, Standing>): 
   let writing = Promise.resolve();
   await new Promise<void>((resolve, reject) => {
     let ending = false;
-    /** One slice is written while the next one is read, as long as they are full; at the end of the log the next one is better newer. */
+    /** A full slice is written while the next one is read; after any other, the later the next one is taken the more is in it. */
     async function handle(slice: LogSlice): Promise<void> {
       await writing;
       if (ending) return;

@@ -3,7 +3,7 @@ import type pg from 'pg';
 import { apiKeys, type ApiKeyCommand, type StreamKind } from '#libs/commands';
 import { customers, features, meters, units } from '#libs/commands/catalog';
 import type { DomainEvent } from '#libs/kernel';
-import { type ReadModels } from '#libs/read-models';
+import type { ReadModels } from '#libs/read-models';
 import {
   createCatalogQueries,
   CustomerBalances,

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { DAY, formatInstant, HOUR } from '#libs/kernel';
 import type { CreditCommand, CreditEvent, RecordedConsumption } from '#libs/credits';
-import { type ReadModels } from '#libs/read-models';
+import type { ReadModels } from '#libs/read-models';
 import {
   CustomerBalances,
   CustomerBalancesHandler,

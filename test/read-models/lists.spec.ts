@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { DAY } from '#libs/kernel';
-import { type PageRequest, type ReadModels } from '#libs/read-models';
+import type { PageRequest, ReadModels } from '#libs/read-models';
 import {
   CustomerGrants,
   CustomerGrantsHandler,

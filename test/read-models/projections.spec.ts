@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { DAY, formatInstant } from '#libs/kernel';
-import { type PageRequest, type ReadModels } from '#libs/read-models';
+import type { PageRequest, ReadModels } from '#libs/read-models';
 import {
   CustomerBalances,
   CustomerBalancesHandler,

@@ -8,7 +8,6 @@ import {
   ReverseConsumption,
   type ReverseRequest,
 } from '#libs/commands/credits';
-
 import { FindConsumption } from '#libs/read-models/queries';
 import {
   ApiIdempotencyKey,

@@ -4,7 +4,7 @@ import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { issue, parseInstant, Problem } from '#libs/kernel';
 import { streamName } from '#libs/commands';
 import { resolveCustomer, settleAccount } from '#libs/commands/credits';
-import { type KnownUntil } from '#libs/read-models';
+import type { KnownUntil } from '#libs/read-models';
 import {
   CustomerBalances,
   CustomerGrants,

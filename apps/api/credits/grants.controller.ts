@@ -9,7 +9,6 @@ import {
   type GrantRequest,
   IssueGrant,
 } from '#libs/commands/credits';
-
 import { FindGrant } from '#libs/read-models/queries';
 import {
   ApiIdempotencyKey,

@@ -9,7 +9,6 @@ import {
   PlaceHold,
   ReleaseHold,
 } from '#libs/commands/credits';
-
 import { FindHold } from '#libs/read-models/queries';
 import {
   ApiIdempotencyKey,

@@ -9,7 +9,6 @@ import {
   type RenewalChange,
   type RenewalChanges,
 } from '#libs/commands/credits';
-
 import { FindSeries } from '#libs/read-models/queries';
 import {
   answerRead,

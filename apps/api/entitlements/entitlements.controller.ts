@@ -88,10 +88,7 @@ export class EntitlementsController {
     await this.gate.pass(call, query, customer.id);
     const organizationId = customer.attributes.customerOrganizationId ?? customer.id;
     const members = await readModels.organizationMembers(tenant, organizationId);
-    const customerIds: [string, ...string[]] = [
-      organizationId,
-      ...members.filter((one) => one !== organizationId),
-    ];
+    const customerIds = [...new Set([organizationId, ...members])];
     const customers = await Promise.all(
       customerIds.map(async (one) => credits.catalog.customer(tenant, one)),
     );
@@ -121,7 +118,7 @@ export class EntitlementsController {
   private async check(
     call: ReadCall,
     query: EntitlementsQuery,
-    customerIds: readonly [string, ...string[]],
+    customerIds: readonly string[],
     slugs: readonly string[] | null,
   ): Promise<EntitlementAnswers['customers']> {
     const { tenant, reply } = call;
@@ -135,7 +132,7 @@ export class EntitlementsController {
       customerIds,
       slugs,
       at: at ?? undefined,
-      atLeast: this.gate.wanted(call, query, customerIds[0]),
+      atLeast: this.gate.wanted(call, query, customerIds[0]!),
     });
     answerRead(reply, position);
     return customers;

@@ -2,7 +2,7 @@ import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/com
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { formatInstant } from '#libs/kernel';
-import { type CommandContext } from '#libs/commands';
+import type { CommandContext } from '#libs/commands';
 import { resolveCustomer, type Answered } from '#libs/commands/credits';
 import {
   AddSeat,

@@ -4,7 +4,6 @@ import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { formatInstant, parseInstant, Problem, type Instant } from '#libs/kernel';
 import { isTest, runOnce, type CommandContext } from '#libs/commands';
 import { countSettled, SettleDueGrants } from '#libs/commands/credits';
-
 import { collectPayments, processInvoices } from '#libs/commands/invoices';
 import { settleSubscriptions } from '#libs/commands/subscriptions';
 import { ForKeys } from '../auth.js';

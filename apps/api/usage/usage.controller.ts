@@ -4,7 +4,6 @@ import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { latest } from '#libs/event-store';
 import { parseInstant, Problem } from '#libs/kernel';
 import { type IngestedUsage, IngestUsage, type UsageRequest } from '#libs/commands/credits';
-
 import { FindInvoiceLine, ListUsage } from '#libs/read-models/queries';
 import {
   answerPage,

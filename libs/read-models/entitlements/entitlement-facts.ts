@@ -69,8 +69,8 @@ export function createEntitlementReads(pool: pg.Pool, learnedUpTo: () => number)
       }));
       // several are answered from one snapshot, and are not many
       const keeps = more.length === 0 && !window;
-      const known = keeps ? kept.find(question!, atLeast) : undefined;
-      if (known) return [known];
+      const current = keeps ? kept.find(question!, atLeast) : undefined;
+      if (current) return [current];
       try {
         const found =
           more.length > 0 ? await findFacts(pool, [question!, ...more]) : [await facts(question!)];
