@@ -35,6 +35,7 @@ import {
   type Logger,
 } from '#libs/platform';
 import { openEventStore } from './event-store.js';
+import { projectInThread } from './projector/thread.js';
 
 /** Everything a process of the product holds, made from its configuration; the one place where the parts meet. */
 export interface Runtime {
@@ -122,7 +123,13 @@ export async function startRuntime(
     const learnedUpTo = (): number => learned;
     const readModels = opening(
       'read models',
-      await createReadModels({ eventStore, pool, project: config.role !== 'api', learnedUpTo, onError }),
+      await createReadModels({
+        eventStore,
+        pool,
+        project: projectsIn(config, database.url, onError),
+        learnedUpTo,
+        onError,
+      }),
       (models) => models.close(),
     );
     const wall = systemClock();
@@ -242,6 +249,12 @@ export async function startRuntime(
     for (const { close } of opened) await close();
     throw error;
   }
+}
+
+/** A log in memory is in this thread alone. */
+function projectsIn({ role, eventStore }: Config, databaseUrl: string, onError: (error: unknown) => void) {
+  if (role === 'api') return false;
+  return eventStore === 'memory' ? true : projectInThread({ eventStore, databaseUrl }, onError);
 }
 
 /** Where to read on so that the last event comes first. */

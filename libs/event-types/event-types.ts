@@ -163,17 +163,21 @@ export class UnknownEvent extends Problem {
  * @param types of its stream's category
  * @throws UnknownEvent when the category has no such type, or the version is none that is known
  */
-export function upcast<Event extends RecordedEvent>(event: Event, types: CategoryTypes): Event {
+export function upcast(event: RecordedEvent, types: CategoryTypes): RecordedEvent {
   const known = types.get(event.type);
   const version = event.metadata['schemaVersion'];
   if (known !== undefined && version === known.version) return event;
   if (known === undefined || !isVersion(version) || version > known.version)
     throw new UnknownEvent(event, known);
   const data = known.upcasters.slice(version - 1).reduce((older, one) => one.upcast(older), event.data);
+  const { id, stream, revision, position, type } = event; // a store's event may be of a class of its own
   return {
-    ...event,
+    id,
+    stream,
+    revision,
+    position,
+    type,
     data,
-    dataText: undefined,
     metadata: { ...event.metadata, schemaVersion: known.version },
   };
 }

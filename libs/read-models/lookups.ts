@@ -3,7 +3,7 @@ import type pg from 'pg';
 import { asProblem } from './reading.js';
 import { run } from './sink.js';
 import { LIVE } from './table.js';
-import type { PositionWaiter } from './waiting.js';
+import type { PositionWaiter } from './projecting/waiting.js';
 
 /** Milliseconds that a lookup waits for the read model to reach the end of the log. */
 const LOOKUP_WAIT = 2000;

@@ -5,7 +5,7 @@ import { createInvoiceLookups } from './invoices/invoice-lookups.js';
 import { createLookups, type Lookups } from './lookups.js';
 import { createDueWork, type DueWork } from './schedules/due-accounts.js';
 import { createSubscriptionLookups } from './subscriptions/subscription-lookups.js';
-import { startProjector, type Projector, type ProjectorOptions } from './projector.js';
+import { startProjector, type Projector, type ProjectorOptions } from './projecting/projector.js';
 
 /** The read side of a process: the projector, or the one who looks on, and what commands look up in it. */
 export interface ReadModels

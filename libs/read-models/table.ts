@@ -1,4 +1,4 @@
-import { getMetadataArgsStorage } from 'typeorm';
+import { getMetadataArgsStorage } from './entity.js';
 
 /** The two schemas of read models: the one that is read, and the one a rebuild fills. */
 export const LIVE = 'read_models';

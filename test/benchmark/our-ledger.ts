@@ -6,6 +6,7 @@ import { openPostgresEventStore } from '#libs/event-store/postgres';
 import { parseAmount, type Amount } from '#libs/kernel';
 import type { CreditCommand } from '#libs/credits';
 import { createReadModels, migrateReadModels, type ReadModels } from '#libs/read-models';
+import { projectInThread } from '../../apps/projector/thread.js';
 import { GRANT_AMOUNT, GRANTS_PER_ACCOUNT } from './sql-ledger.js';
 
 const account = accountKind(0);
@@ -43,7 +44,7 @@ export async function openDrawdown(
   const readModels = await createReadModels({
     eventStore,
     pool,
-    project: true,
+    project: projectInThread({ eventStore: 'postgres', databaseUrl: url }, console.error),
     onError: (error) => console.error(error),
   });
   const writer = createStreamWriter({

@@ -6,7 +6,13 @@ import type { EventTypes } from '#libs/event-types';
 import { createMemoryEventStore } from '#libs/event-store/memory';
 import type { CreditCommand, CreditEvent } from '#libs/credits';
 import type { Instant } from '#libs/kernel';
-import { createReadModels, migrateReadModels, type Projection, type ReadModels } from '#libs/read-models';
+import {
+  createReadModels,
+  migrateReadModels,
+  type Project,
+  type Projection,
+  type ReadModels,
+} from '#libs/read-models';
 import { createTestDatabase } from '../support/postgres.js';
 
 export const NOW = Date.UTC(2026, 0, 1);
@@ -131,7 +137,7 @@ export async function givenLedger(options: { readonly store?: (url: string) => P
         projections?: readonly Projection[];
         eventTypes?: EventTypes;
         batchSize?: number;
-        project?: boolean;
+        project?: boolean | Project;
         pool?: pg.Pool;
         learnedUpTo?: () => number;
       } = {},

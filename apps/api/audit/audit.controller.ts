@@ -151,7 +151,12 @@ async function checkpointBefore(eventStore: EventStore, position: Position): Pro
 const notFound = (stream: string): Problem =>
   new Problem('not_found', `There is no stream ${JSON.stringify(stream)}.`);
 
-const answer = ({ position, dataText: _, ...event }: RecordedEvent) => ({
-  ...event,
+const answer = ({ id, stream, revision, type, data, metadata, position }: RecordedEvent) => ({
+  id,
+  stream,
+  revision,
+  type,
+  data,
+  metadata,
   position: Number(position),
 });

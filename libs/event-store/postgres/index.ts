@@ -12,6 +12,7 @@ import { bigintArray, jsonArray, textArray, uuidArray } from './arrays.js';
 import { openDatabase, type Row } from './connection.js';
 import { migrate } from './migrate.js';
 import { createSubscriptions } from './subscriptions.js';
+import { TextEvent } from './text-event.js';
 
 export interface PostgresEventStoreOptions {
   readonly connectionString: string;
@@ -176,13 +177,10 @@ function toPosition(checkpoint: Checkpoint | null): bigint {
   return BigInt(checkpoint);
 }
 
-const toEvent = (row: Row): RecordedEvent => ({
-  id: row[3]!,
-  stream: row[1]!,
-  revision: Number(row[2]),
-  position: BigInt(row[0]!),
-  type: row[4]!,
-  data: JSON.parse(row[5]!) as RecordedEvent['data'],
-  dataText: row[5]!,
-  metadata: JSON.parse(row[6]!) as RecordedEvent['metadata'],
-});
+const toEvent = ([position, stream, revision, id, type, data, metadata]: Row): RecordedEvent =>
+  new TextEvent(stream!, Number(revision), BigInt(position!), {
+    id: id!,
+    type: type!,
+    data: data!,
+    metadata: metadata!,
+  });

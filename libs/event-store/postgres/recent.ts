@@ -1,4 +1,5 @@
 import type { AppendBatch, Position, RecordedEvent } from '../event-store.js';
+import { TextEvent } from './text-event.js';
 
 /** Events kept at most: what a subscription may lag behind and still be served from memory. */
 const MAX_EVENTS = 16_384;
@@ -70,15 +71,8 @@ export function createRecentAppends(): RecentAppends {
 function recorded(base: Position, batches: readonly AppendBatch[]): RecordedEvent[] {
   let position = base;
   return batches.flatMap(({ stream, expectedRevision, events }) =>
-    events.map(({ id, type, data, metadata }, index) => ({
-      id,
-      stream,
-      revision: expectedRevision + 1 + index,
-      position: (position += 1n),
-      type,
-      data: JSON.parse(data) as RecordedEvent['data'],
-      dataText: data,
-      metadata: JSON.parse(metadata) as RecordedEvent['metadata'],
-    })),
+    events.map(
+      (event, index) => new TextEvent(stream, expectedRevision + 1 + index, (position += 1n), event),
+    ),
   );
 }

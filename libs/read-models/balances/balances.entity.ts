@@ -1,4 +1,4 @@
-import { Column, Entity } from 'typeorm';
+import { Column, Entity } from '../entity.js';
 import { LIVE } from '../table.js';
 
 /** What a customer has in a unit, by recorded facts alone. */

@@ -7,7 +7,7 @@ import {
   ListCustomersHandler,
 } from '../customers/customers.query.js';
 import type pg from 'pg';
-import type { PositionWaiter } from '../waiting.js';
+import type { PositionWaiter } from '../projecting/waiting.js';
 import {
   FindCatalog,
   FindCatalogHandler,

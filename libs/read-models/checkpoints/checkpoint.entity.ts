@@ -1,4 +1,4 @@
-import { Column, Entity } from 'typeorm';
+import { Column, Entity } from '../entity.js';
 import { LIVE } from '../table.js';
 
 /** How far each projection has come. */

@@ -1,4 +1,4 @@
-import { Column, Entity, Index } from 'typeorm';
+import { Column, Entity, Index } from '../entity.js';
 import { LIVE } from '../table.js';
 
 /** What a subscription says of features, to the customer who has it and to each who has, or had, a seat. */

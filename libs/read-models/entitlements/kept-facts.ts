@@ -100,14 +100,15 @@ export function createKeptFacts(learnedUpTo: () => number): KeptFacts {
       if (!first) return;
       unknownUpTo ??= first.position - 1n;
       learned = events.at(-1)!.position;
-      for (const { stream, position, data } of events) {
+      for (const event of events) {
+        const { stream, position } = event;
         if (!entitlementsProjection.categories.has(categoryOf(stream))) continue;
         const { category, tenant, entityId } = streamParts(stream);
         changed.set(keyOf(category, tenant, entityId), position);
+        if (category !== 'subscription') continue;
         // who subscribes or takes a seat had nothing to do with the subscription before
-        const { customerId } = data;
-        if (category === 'subscription' && typeof customerId === 'string')
-          changed.set(keyOf('creditAccount', tenant, customerId), position);
+        const { customerId } = event.data;
+        if (typeof customerId === 'string') changed.set(keyOf('creditAccount', tenant, customerId), position);
       }
     },
   };

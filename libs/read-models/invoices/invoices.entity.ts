@@ -1,4 +1,4 @@
-import { Column, Entity, Index } from 'typeorm';
+import { Column, Entity, Index } from '../entity.js';
 import { LIVE } from '../table.js';
 
 /** An invoice, from the moment its charges are closed. */

@@ -3,7 +3,7 @@ import type { Checkpoint, EventStore, LogSlice, Position, RecordedEvent } from '
 import { earliest, type Standing } from '../checkpoints/checkpoints.js';
 import { createProgress, type Progress } from '../progress.js';
 import { EVENT_TYPES } from '#libs/event-types';
-import { allTogether, prepareSlice, projectEvents } from '../project-slice.js';
+import { allTogether, prepareSlice, projectEvents } from '../projecting/project-slice.js';
 import type { Projection } from '../projection.js';
 import { createSink } from '../sink.js';
 

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { allTogether } from '../project-slice.js';
+import { allTogether } from '../projecting/project-slice.js';
 import type { Projection } from '../projection.js';
 import { run } from '../sink.js';
 import { LIVE, SHADOW, type Table } from '../table.js';

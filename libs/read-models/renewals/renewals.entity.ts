@@ -1,4 +1,4 @@
-import { Column, Entity, Index } from 'typeorm';
+import { Column, Entity, Index } from '../entity.js';
 import type { SeriesProgress } from '#libs/credits';
 import { LIVE } from '../table.js';
 

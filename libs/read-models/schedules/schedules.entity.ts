@@ -1,4 +1,4 @@
-import { Column, Entity, Index } from 'typeorm';
+import { Column, Entity, Index } from '../entity.js';
 import { LIVE } from '../table.js';
 
 /** What time will make due on an account: the start and the end of a grant, a hold's time-out, a series' next renewal. */

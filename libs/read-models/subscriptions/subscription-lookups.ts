@@ -6,7 +6,7 @@ import { tenantsIn } from '../schedules/due-accounts.js';
 import { dueWorkIn } from '../schedules/due-rows.js';
 import { run } from '../sink.js';
 import { LIVE } from '../table.js';
-import type { PositionWaiter } from '../waiting.js';
+import type { PositionWaiter } from '../projecting/waiting.js';
 
 /** Milliseconds that a lookup waits for the read model to reach the end of the log. */
 const LOOKUP_WAIT = 2000;

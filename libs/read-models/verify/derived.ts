@@ -1,7 +1,12 @@
 import type pg from 'pg';
 import type { LogSlice, Position } from '#libs/event-store';
 import { EVENT_TYPES } from '#libs/event-types';
-import { prepareSlice, projectEvents, ProjectionFailed, type SliceEvent } from '../project-slice.js';
+import {
+  prepareSlice,
+  projectEvents,
+  ProjectionFailed,
+  type SliceEvent,
+} from '../projecting/project-slice.js';
 import type { Projection } from '../projection.js';
 import { createTables, digestsOf, digestText } from '../rebuild/shadow.js';
 import { createSink, run } from '../sink.js';

@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Problem } from '#libs/kernel';
 import type { Position } from '#libs/event-store';
-import type { Standing } from './checkpoints/checkpoints.js';
+import type { Standing } from '../checkpoints/checkpoints.js';
 
-/** Milliseconds between two looks at the checkpoints: while this process projects itself, and while it does not. */
-const LOOK_AFTER = { projecting: 250, watching: 10 };
+/** Milliseconds between two looks at the checkpoints: while this process projects, and while another one does. */
+const LOOK_AFTER = { told: 250, watching: 10 };
 
 export interface PositionWaiter {
   /**
@@ -14,12 +14,10 @@ export interface PositionWaiter {
    * @throws Problem `read_model_behind` when they do not in time
    */
   waitForPosition(position: Position, timeoutMs?: number, names?: readonly string[]): Promise<void>;
-  /** Resolves after so many milliseconds, at once when somebody waits or begins to. */
-  untilAsked(ms: number): Promise<void>;
-  /** Tells of rows that this process has committed. */
+  /** Tells it of rows that were committed. */
   advanced(standings: ReadonlyMap<string, Standing>): void;
-  /** Whether this process tells; if not, the checkpoints are looked at often. */
-  projecting: boolean;
+  /** Whether it is told of all of them; if not, the checkpoints are looked at often. */
+  told: boolean;
 }
 
 interface Waiting {
@@ -28,11 +26,16 @@ interface Waiting {
   readonly resolve: () => void;
 }
 
-/** @param look reads where the projections stand; one reader for all that wait */
-export function createPositionWaiter(look: () => Promise<ReadonlyMap<string, Standing>>): PositionWaiter {
+/**
+ * @param look reads where the projections stand; one reader for all that wait
+ * @param began told of everybody who begins to wait
+ */
+export function createPositionWaiter(
+  look: () => Promise<ReadonlyMap<string, Standing>>,
+  began: (position: Position, timeoutMs: number) => void = () => undefined,
+): PositionWaiter {
   const waiting = new Set<Waiting>();
   let looking: Promise<void> | undefined;
-  let asked: () => void = () => undefined;
   let known: ReadonlyMap<string, Standing> = new Map();
 
   function advanced(standings: ReadonlyMap<string, Standing>): void {
@@ -48,23 +51,14 @@ export function createPositionWaiter(look: () => Promise<ReadonlyMap<string, Sta
     while (waiting.size > 0) {
       // who cannot look waits on: the bound is the caller's
       await look().then(advanced, () => undefined);
-      if (waiting.size > 0) await pause(waiter.projecting ? LOOK_AFTER.projecting : LOOK_AFTER.watching);
+      if (waiting.size > 0) await pause(waiter.told ? LOOK_AFTER.told : LOOK_AFTER.watching);
     }
     looking = undefined;
   }
 
   const waiter: PositionWaiter = {
-    projecting: false,
+    told: false,
     advanced,
-    untilAsked: (ms) =>
-      new Promise((resolve) => {
-        if (waiting.size > 0) return resolve();
-        const timer = setTimeout(resolve, ms);
-        asked = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      }),
     waitForPosition: (position, timeoutMs = 2000, names) => {
       if (reached(known, position, names)) return Promise.resolve();
       return new Promise<void>((resolve, reject) => {
@@ -83,7 +77,7 @@ export function createPositionWaiter(look: () => Promise<ReadonlyMap<string, Sta
           );
         }, timeoutMs);
         waiting.add(one);
-        asked();
+        began(position, timeoutMs);
         looking ??= lookWhileWaiting();
       });
     },

@@ -7,8 +7,8 @@ import {
   loadStandings,
   storeStandings,
   type Standing,
-} from './checkpoints/checkpoints.js';
-import { transaction, WRITING_SESSION } from './database.js';
+} from '../checkpoints/checkpoints.js';
+import { transaction, WRITING_SESSION } from '../database.js';
 import {
   allTogether,
   prepareSlice,
@@ -16,10 +16,10 @@ import {
   ProjectionFailed,
   type PreparedSlice,
 } from './project-slice.js';
-import type { Projection } from './projection.js';
-import { createSink, databaseError, run } from './sink.js';
-import { LIVE } from './table.js';
-import type { PositionWaiter } from './waiting.js';
+import type { Projection } from '../projection.js';
+import { createSink, databaseError, run } from '../sink.js';
+import { LIVE } from '../table.js';
+import type { Gathering } from './gathering.js';
 
 export interface LeasedWork {
   readonly eventStore: EventStore;
@@ -28,9 +28,11 @@ export interface LeasedWork {
   readonly client: pg.PoolClient;
   readonly projections: readonly Projection[];
   readonly eventTypes: EventTypes;
-  readonly waiter: PositionWaiter;
+  readonly gathering: Gathering;
   readonly signal: AbortSignal;
   readonly batchSize?: number;
+  /** Told of where the projections stand, whenever that has changed. */
+  advanced(standings: ReadonlyMap<string, Standing>): void;
   onError(error: unknown): void;
 }
 
@@ -40,7 +42,7 @@ class LookAgain extends Error {}
 /** Milliseconds between two looks whether a stopped projection was set going again, by a rebuild. */
 const LOOK_AFTER = 500;
 
-/** Milliseconds for which the next events are gathered unless somebody waits for them: many cost little more than few. */
+/** Milliseconds for which the next events gather unless somebody waits for them. */
 const GATHER = 25;
 
 /** A rebuild may hold the checkpoints for a while. */
@@ -76,9 +78,10 @@ async function projectFrom(work: LeasedWork, standings: Map<string, Standing>): 
     client,
     projections,
     eventTypes,
-    waiter,
+    gathering,
     signal,
     batchSize = 4000,
+    advanced,
     onError,
   } = work;
   const names = projections.map(({ name }) => name);
@@ -96,7 +99,7 @@ async function projectFrom(work: LeasedWork, standings: Map<string, Standing>): 
       await storeStandings(client, moved);
     });
     for (const [name, now] of moved) standings.set(name, now);
-    waiter.advanced(new Map(standings));
+    advanced(new Map(standings));
   }
 
   async function projectAll(prepared: PreparedSlice, behind: readonly Projection[]): Promise<void> {
@@ -159,7 +162,7 @@ async function projectFrom(work: LeasedWork, standings: Map<string, Standing>): 
   }
 
   const from = running().map(({ name }) => standing(name));
-  waiter.advanced(new Map(standings));
+  advanced(new Map(standings));
   let writing = Promise.resolve();
   await new Promise<void>((resolve, reject) => {
     let ending = false;
@@ -168,7 +171,8 @@ async function projectFrom(work: LeasedWork, standings: Map<string, Standing>): 
       await writing;
       if (ending) return;
       writing = write(slice).catch(fail);
-      if (slice.events.length < batchSize) await Promise.all([writing, waiter.untilAsked(GATHER)]);
+      if (slice.events.length < batchSize)
+        await Promise.all([writing, gathering.gather(slice.position, GATHER)]);
     }
     const restarted = setInterval(() => {
       loadStandings(pool, names).then(

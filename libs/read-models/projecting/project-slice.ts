@@ -8,8 +8,8 @@ import {
   type Projection,
   type Sink,
   type StreamName,
-} from './projection.js';
-import { DatabaseUnavailable } from './sink.js';
+} from '../projection.js';
+import { DatabaseUnavailable } from '../sink.js';
 
 /** An event made a projection fail. */
 export class ProjectionFailed extends Error {
