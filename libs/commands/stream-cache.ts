@@ -27,7 +27,12 @@ export function createStreamCache(eventStore: EventStore, maxWeight: number): St
   const held = new Map<string, StreamEntry>();
   return {
     get: (name) => held.get(name) ?? released.get(name),
-    hold: (entry) => void held.set(entry.name, entry),
+    hold(entry) {
+      if (held.has(entry.name)) return;
+      held.set(entry.name, entry);
+      // it counts anew when it is let go of: a value that is set again keeps the size it had
+      released.delete(entry.name);
+    },
     release(entry) {
       held.delete(entry.name);
       const size = 4 + entry.receipts.size + (entry.kind.weight?.(entry.head.state) ?? 1);
