@@ -1,5 +1,6 @@
 import type pg from 'pg';
-import { createReceiptFilter } from './receipt-filter.js';
+import { bigintArray, textArray } from '#libs/event-store/postgres';
+import { createReceiptFilter, KEY } from './receipt-filter.js';
 import type { CachedWrites, Snapshot, StoredReceipt, TenantCommandId, WriteCache } from './write-cache.js';
 
 const SCHEMA = `
@@ -20,10 +21,14 @@ create table if not exists write_cache.receipts (
   stream text collate "C" not null,
   revision bigint not null,
   events int not null,
-  fingerprint text not null,
-  primary key (tenant, command_id, stream)
+  fingerprint text not null
 );
 do $$ begin
+  if to_regclass('write_cache.receipts_by_key') is null then
+    -- a snapshot says up to where its stream's receipts are stored, so no key need be unique; whole keys made large entries
+    alter table write_cache.receipts drop constraint if exists receipts_pkey;
+    create index receipts_by_key on write_cache.receipts (${KEY});
+  end if;
   if not exists (select from information_schema.columns
       where table_schema = 'write_cache' and table_name = 'receipts' and column_name = 'saved') then
     -- by which transaction; null where it was saved before anybody asked
@@ -50,24 +55,44 @@ const LOAD_SNAPSHOTS = {
 };
 const LOAD_RECEIPTS = {
   name: 'load-receipts',
-  text: `select r.tenant, r.command_id, r.stream, r.revision::float8 as revision, r.events, r.fingerprint
+  text: `select tenant, command_id, r.stream, r.revision::float8 as revision, r.events, r.fingerprint
          from unnest($1::text[], $2::text[]) as asked(tenant, command_id)
-         join write_cache.receipts r on r.tenant = asked.tenant and r.command_id = asked.command_id`,
+         cross join lateral (select ${KEY} as key offset 0) k
+         join (select r.*, ${KEY} as key from write_cache.receipts r) r using (key, tenant, command_id)`,
 };
+/** Of each stream's receipts those that its snapshot does not vouch for yet. */
 const SAVE = {
-  name: 'save-snapshot',
-  text: `with stored as (
+  name: 'save-snapshots',
+  text: `with before as materialized (
+           select s.stream, s.revision from write_cache.snapshots s where s.stream = any($1::text[]) order by s.stream for update),
+         stored as (
            insert into write_cache.receipts (tenant, command_id, stream, revision, events, fingerprint)
-           select * from unnest($8::text[], $9::text[], $10::text[], $11::bigint[], $12::int[], $13::text[])
-           on conflict do nothing),
+           select r.tenant, r.command_id, r.stream, r.revision, r.events, r.fingerprint
+             from unnest($8::text[], $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::text[])
+                  as r(tenant, command_id, stream, revision, events, fingerprint)
+             left join before b on b.stream = r.stream
+            where r.revision > coalesce(b.revision, -1)
+           returning 1),
          snapshot as (
            insert into write_cache.snapshots as s (stream, version, revision, position, hash, recorded_at, state)
-           values ($1, $2, $3, $4, $5, $6, $7)
+           select stream, version, revision, position, hash, recorded_at, state::json
+             from unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[]::bigint[], $5::text[], $6::bigint[], $7::text[])
+                  as sent(stream, version, revision, position, hash, recorded_at, state)
+            where (select count(*) from stored) >= 0 -- which looks at the snapshots as they were
            on conflict (stream) do update set version = excluded.version, revision = excluded.revision,
              position = excluded.position, hash = excluded.hash, recorded_at = excluded.recorded_at, state = excluded.state
            where s.revision < excluded.revision or s.version <> excluded.version)
          select pg_current_xact_id()::text as transaction`,
 };
+/** Snapshots saved by one statement. */
+const MOST_AT_ONCE = 50;
+
+interface Save {
+  readonly snapshot: Snapshot;
+  readonly receipts: readonly StoredReceipt[];
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
 
 /**
  * The write cache in schema `write_cache` of a Postgres, for one log: what was kept of another log is dropped.
@@ -96,6 +121,25 @@ export async function openPostgresWriteCache(pool: pg.Pool, logIdentity: string)
   }
   const filter = createReceiptFilter(pool);
   void filter.catchUp();
+  const due: Save[] = [];
+  let saving = false;
+
+  /** What comes while some are saved goes together next. */
+  async function saveDue(): Promise<void> {
+    saving = true;
+    await Promise.resolve(); // those of one append go together
+    while (due.length > 0) {
+      const some = takeSome(due);
+      try {
+        filter.saved(await saveAll(pool, some));
+        for (const { resolve } of some) resolve();
+      } catch (error) {
+        for (const { reject } of some) reject(error);
+      }
+    }
+    saving = false;
+  }
+
   return {
     async load(streams, commandIds): Promise<CachedWrites> {
       // snapshots first: the receipts read after them cover at least what they vouch for
@@ -110,29 +154,48 @@ export async function openPostgresWriteCache(pool: pg.Pool, logIdentity: string)
         receipts: asked.length === 0 ? [] : await loadReceipts(pool, asked),
       };
     },
-    async save(snapshot, receipts) {
-      filter.saving(receipts);
-      const { rows } = await pool.query<{ transaction: string }>({
-        ...SAVE,
-        values: [
-          snapshot.stream,
-          snapshot.version,
-          snapshot.revision,
-          snapshot.position,
-          snapshot.hash,
-          snapshot.recordedAt,
-          JSON.stringify(snapshot.state),
-          receipts.map(({ tenant }) => tenant),
-          receipts.map(({ commandId }) => commandId),
-          receipts.map(({ stream }) => stream),
-          receipts.map(({ revision }) => revision),
-          receipts.map(({ events }) => events),
-          receipts.map(({ fingerprint }) => fingerprint),
-        ],
-      });
-      filter.saved(rows[0]!.transaction);
-    },
+    save: (snapshot, receipts) =>
+      new Promise<void>((resolve, reject) => {
+        filter.saving(receipts);
+        due.push({ snapshot, receipts, resolve, reject });
+        if (!saving) void saveDue();
+      }),
   };
+}
+
+/** The first of those that wait, at most one of each stream, in the order of the streams: whoever saves locks them in it. */
+function takeSome(due: Save[]): readonly Save[] {
+  const some = new Map<string, Save>();
+  while (due.length > 0 && some.size < MOST_AT_ONCE && !some.has(due[0]!.snapshot.stream)) {
+    const save = due.shift()!;
+    some.set(save.snapshot.stream, save);
+  }
+  return [...some.values()].sort((a, b) => (a.snapshot.stream < b.snapshot.stream ? -1 : 1));
+}
+
+/** @returns the transaction that saved them */
+async function saveAll(pool: pg.Pool, some: readonly Save[]): Promise<string> {
+  const snapshots = some.map(({ snapshot }) => snapshot);
+  const receipts = some.flatMap((save) => save.receipts);
+  const { rows } = await pool.query<{ transaction: string }>({
+    ...SAVE,
+    values: [
+      textArray(snapshots.map(({ stream }) => stream)),
+      bigintArray(snapshots.map(({ version }) => version)),
+      bigintArray(snapshots.map(({ revision }) => revision)),
+      textArray(snapshots.map(({ position }) => position.toString())),
+      textArray(snapshots.map(({ hash }) => hash)),
+      bigintArray(snapshots.map(({ recordedAt }) => recordedAt)),
+      textArray(snapshots.map(({ state }) => JSON.stringify(state))),
+      textArray(receipts.map(({ tenant }) => tenant)),
+      textArray(receipts.map(({ commandId }) => commandId)),
+      textArray(receipts.map(({ stream }) => stream)),
+      bigintArray(receipts.map(({ revision }) => revision)),
+      bigintArray(receipts.map(({ events }) => events)),
+      textArray(receipts.map(({ fingerprint }) => fingerprint)),
+    ],
+  });
+  return rows[0]!.transaction;
 }
 
 interface SnapshotRow {

@@ -28,10 +28,13 @@ const MOST_OWN = 1000;
 
 /** Lowest transaction that may still save something this statement does not see. */
 const HORIZON = `select pg_snapshot_xmin(pg_current_snapshot())::text as horizon`;
+/** What a receipt is found by, made of its columns. */
+export const KEY = 'hashtextextended(command_id, hashtextextended(tenant, 0))';
+const FIRST_KEY = -(2n ** 63n);
 const READ_PAGE = {
   name: 'receipts-page',
-  text: `select tenant, command_id, stream from write_cache.receipts where (tenant, command_id, stream) > ($1, $2, $3)
-         order by tenant, command_id, stream limit ${PAGE}`,
+  text: `select tenant, command_id, ${KEY}::text from write_cache.receipts where ${KEY} >= $1::bigint
+         order by ${KEY} fetch first ${PAGE} rows with ties`,
 };
 /** Numbers of transactions begin anew in a restored database: those that lie ahead were read with the first pages. */
 const READ_SAVED = {
@@ -75,12 +78,16 @@ export function createReceiptFilter(pool: pg.Pool): ReceiptFilter {
     reading = true;
     try {
       const { rows } = await pool.query<{ horizon: string }>(HORIZON);
-      let last = ['', '', ''];
+      let next = FIRST_KEY;
       for (let more = true; more && keys < MOST_KEYS;) {
-        const page = await pool.query<string[]>({ ...READ_PAGE, values: last, rowMode: 'array' });
-        for (const [tenant, commandId] of page.rows) add(tenant!, commandId!);
-        more = page.rows.length === PAGE;
-        if (more) last = page.rows.at(-1)!;
+        const page = await pool.query<[string, string, string]>({
+          ...READ_PAGE,
+          values: [next],
+          rowMode: 'array',
+        });
+        for (const [tenant, commandId] of page.rows) add(tenant, commandId);
+        more = page.rows.length >= PAGE;
+        if (more) next = BigInt(page.rows.at(-1)![2]) + 1n;
         else if (keys < MOST_KEYS) horizon = BigInt(rows[0]!.horizon);
       }
     } catch {

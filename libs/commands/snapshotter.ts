@@ -1,6 +1,6 @@
 import { forgetReceipts, type StreamEntry } from './stream-entry.js';
 import { tenantOfStream } from './stream-kind.js';
-import { noWriteCache, type WriteCache } from './write-cache.js';
+import { noWriteCache, type StoredReceipt, type WriteCache } from './write-cache.js';
 
 /**
  * Stores a snapshot of a stream now and then, with the receipts of all commands up to it, which memory need not keep any more.
@@ -20,9 +20,10 @@ export function createSnapshotter(
     const previous = entry.snapshotAt;
     entry.snapshotAt = revision;
     const tenant = tenantOfStream(entry.name);
-    const receipts = [...entry.receipts]
-      .filter(([, receipt]) => receipt.revision <= revision)
-      .map(([commandId, receipt]) => ({ ...receipt, commandId, tenant, stream: entry.name }));
+    const receipts: StoredReceipt[] = [];
+    for (const [commandId, { revision: at, events, fingerprint }] of entry.receipts)
+      if (at <= revision)
+        receipts.push({ tenant, commandId, stream: entry.name, revision: at, events, fingerprint });
     writeCache
       .save(
         {

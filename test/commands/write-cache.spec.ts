@@ -8,6 +8,7 @@ import {
   createStreamWriter,
   openPostgresWriteCache,
   type CommandRequest,
+  type Snapshot,
   type WriteCache,
 } from '#libs/commands';
 import { accountKind, type AccountKind } from '#libs/commands/credits';
@@ -144,6 +145,59 @@ describe('snapshots and receipts in Postgres', () => {
     expect(await stateNow()).toEqual(withCaches);
     const again = await writer().execute(account, 'c', consume('k3'));
     expect(again).toMatchObject({ replayed: true, revision: 3 });
+  });
+
+  it('are found in a table as it was made before keys were hashed', async () => {
+    await history();
+    await pool.query(`drop index write_cache.receipts_by_key;
+      alter table write_cache.receipts add primary key (tenant, command_id, stream)`);
+    cache = await openPostgresWriteCache(pool, eventStore.identity);
+    const restarted = writer();
+    await expect(restarted.execute(account, 'c', consume('k3'))).resolves.toMatchObject({ revision: 3 });
+    await restarted.execute(account, 'c', consume('k36'));
+    const { rows } = await pool.query(
+      `select indexname from pg_indexes where schemaname = 'write_cache' order by 1`,
+    );
+    expect(rows.map(({ indexname }) => indexname)).toEqual([
+      'log_pkey',
+      'receipts_by_key',
+      'receipts_saved',
+      'snapshots_pkey',
+    ]);
+  });
+
+  it('of many streams are saved together, each receipt once, though two processes save them', async () => {
+    const both = [writer(), writer()];
+    await Promise.all(Array.from({ length: 60 }, (_, n) => both[n % 2]!.execute(account, `c${n}`, grant)));
+    for (let round = 0; round < 3; round++)
+      for (const one of both)
+        await Promise.all(
+          Array.from({ length: 60 * EVERY }, (_, n) =>
+            one.execute(account, `c${n % 60}`, consume(`${round}-${both.indexOf(one)}-${n}`)),
+          ),
+        );
+    await until(async () => (await count('snapshots')) === 60 && (await count('receipts')) >= 60 * 5 * EVERY);
+    for (const one of both) await one.close();
+    const { rows } = await pool.query<{ saved: number; distinct: number; missing: number }>(
+      `select count(*)::int as saved, count(distinct (r.tenant, r.command_id, r.stream))::int as distinct,
+         (select sum(s.revision - (select count(*) from write_cache.receipts r where r.stream = s.stream))::int
+            from write_cache.snapshots s) as missing
+       from write_cache.receipts r`,
+    );
+    expect(rows[0]!.distinct).toBe(rows[0]!.saved);
+    expect(rows[0]!.missing).toBe(0); // every event but the grant has a receipt
+  });
+
+  it('of one stream are saved one after the other', async () => {
+    await history();
+    const { rows } = await pool.query<Snapshot>(
+      'select stream, version, revision::int as revision, position, hash, recorded_at::float8 as "recordedAt", state from write_cache.snapshots',
+    );
+    const [last] = rows;
+    const later = [31, 33, 32].map((revision) => ({ ...last!, revision, position: BigInt(revision + 1) }));
+    await Promise.all(later.map((snapshot) => cache.save(snapshot, [])));
+    const { snapshots } = await cache.load([last!.stream], []);
+    expect(snapshots.get(last!.stream)).toEqual(later[1]);
   });
 
   it('are dropped when they belong to another log', async () => {

@@ -15,7 +15,7 @@ import type { StreamKind } from '../stream-kind.js';
 export type AccountKind = StreamKind<AccountState, CreditCommand, CreditEvent>;
 
 /** Events between two snapshots of an account: the most a cold load folds. */
-const SNAPSHOT_EVERY = 500;
+const SNAPSHOT_EVERY = 100;
 
 /**
  * The credit account's streams: one per customer, named by the customer's id.

@@ -14,6 +14,8 @@ import { migrate } from './migrate.js';
 import { createSubscriptions } from './subscriptions.js';
 import { TextEvent } from './text-event.js';
 
+export { bigintArray, textArray } from './arrays.js';
+
 export interface PostgresEventStoreOptions {
   readonly connectionString: string;
   /** Connections for appends and reads, besides one that listens. Appends run one at a time, so few are enough. Default 8. */
