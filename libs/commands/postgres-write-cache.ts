@@ -128,16 +128,19 @@ export async function openPostgresWriteCache(pool: pg.Pool, logIdentity: string)
   async function saveDue(): Promise<void> {
     saving = true;
     await Promise.resolve(); // those of one append go together
-    while (due.length > 0) {
-      const some = takeSome(due);
-      try {
-        filter.saved(await saveAll(pool, some));
-        for (const { resolve } of some) resolve();
-      } catch (error) {
-        for (const { reject } of some) reject(error);
-      }
-    }
+    while (due.length > 0) await saveTogether(takeSome(due));
     saving = false;
+  }
+
+  async function saveTogether(some: readonly Save[]): Promise<void> {
+    try {
+      filter.saved(await saveAll(pool, some));
+      for (const { resolve } of some) resolve();
+    } catch (error) {
+      // what cannot be saved must not keep the others from it
+      if (some.length > 1) for (const one of some) await saveTogether([one]);
+      else some[0]!.reject(error);
+    }
   }
 
   return {

@@ -203,6 +203,18 @@ describe('the stream writer', () => {
     expect(times).toEqual([new Date(NOW).toISOString(), new Date(NOW).toISOString()]);
   });
 
+  it('forgets a stream when another one grows beyond the room for both', async () => {
+    const { writer } = given({ maxWeight: 60 });
+    const known = (id: string): boolean => writer.knownPosition(account.category, 't', id) > 0n;
+    for (const id of ['a', 'b']) await writer.execute(account, id, request(grant(`g-${id}`, 100n)));
+    for (let n = 0; n < 30; n++) await writer.execute(account, 'a', request(consume(`a${n}`, 1n), `a${n}`));
+    expect([known('a'), known('b')]).toEqual([true, true]);
+    for (let n = 0; n < 30; n++) await writer.execute(account, 'b', request(consume(`b${n}`, 1n), `b${n}`));
+    expect([known('a'), known('b')]).toEqual([false, true]);
+    const again = await writer.execute(account, 'a', request(consume('a0', 1n), 'a0'));
+    expect(again).toMatchObject({ replayed: true, revision: 1 });
+  });
+
   it('answers the commands that wait before it closes, and turns later ones away', async () => {
     const { writer } = given();
     const pending = writer.execute(account, 'c', request(grant('g', 10n)));

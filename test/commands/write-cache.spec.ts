@@ -188,6 +188,15 @@ describe('snapshots and receipts in Postgres', () => {
     expect(rows[0]!.missing).toBe(0); // every event but the grant has a receipt
   });
 
+  it('are saved though one among them cannot be', async () => {
+    const at = (stream: string): Snapshot => ({
+      ...{ stream, version: 1, revision: 0, position: 1n, hash: 'h', recordedAt: NOW, state: {} },
+    });
+    const saved = await Promise.allSettled(['a', 'b\0', 'c'].map((stream) => cache.save(at(stream), [])));
+    expect(saved.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(await count('snapshots')).toBe(2);
+  });
+
   it('of one stream are saved one after the other', async () => {
     await history();
     const { rows } = await pool.query<Snapshot>(
