@@ -1,4 +1,4 @@
-import { DataSource } from 'typeorm';
+import type { DataSource } from 'typeorm';
 import pg from 'pg';
 import { ENTITIES } from './entities.js';
 import { MIGRATE_LOCK } from './locks.js';
@@ -31,9 +31,10 @@ const MIGRATIONS = [
   KeysThatDifferFirst1870000000000,
 ];
 
-/** TypeORM's view of the schema `read_models`: entities and migrations. Not yet connected. */
-export const readModelsDataSource = (connectionString: string): DataSource =>
-  new DataSource({
+/** TypeORM's view of the schema `read_models`: entities and migrations. Connected. */
+export async function readModelsDataSource(connectionString: string): Promise<DataSource> {
+  const typeorm = await import('typeorm'); // takes a while to load, and most starts find nothing to migrate
+  const dataSource = new typeorm.DataSource({
     type: 'postgres',
     url: connectionString,
     schema: LIVE,
@@ -43,6 +44,8 @@ export const readModelsDataSource = (connectionString: string): DataSource =>
     applicationName: 'read-models',
     poolSize: 2,
   });
+  return dataSource.initialize();
+}
 
 /**
  * Brings the schema `read_models` to the newest migration. Processes that start together wait for each other; one that
@@ -61,7 +64,7 @@ export async function migrateReadModels(connectionString: string): Promise<void>
     );
     if (!rows[0]?.there) await client.query(`create schema ${LIVE}`);
     if (await isNewest(client)) return;
-    const dataSource = await readModelsDataSource(connectionString).initialize();
+    const dataSource = await readModelsDataSource(connectionString);
     try {
       await dataSource.runMigrations({ transaction: 'each' });
     } finally {

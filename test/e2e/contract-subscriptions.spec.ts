@@ -200,7 +200,9 @@ describe('a subscription', () => {
     expect(periodNumber).toBe(periods);
     await consume(api, { customerId, featureSlug: slug, amount: 20 });
     const end = Date.parse(currentPeriodEnd);
+    await renew(end - HOUR); // subscriptions made above may end on an earlier day of the month
     expect(await renew(end - HOUR)).toMatchObject({ subscriptions: 0, renewed: 0 });
+    expect(await read(id)).toMatchObject({ periodNumber: periods });
     expect(await renew(end)).toMatchObject({ subscriptions: 1, renewed: 1, processed: 1 });
     expect(await renew(end)).toMatchObject({ subscriptions: 0, renewed: 0 });
     expect((await grantsOf(customerId)).slice(-2)).toEqual(['renewal 0/50 EXPIRED', 'renewal 50/50 ACTIVE']);

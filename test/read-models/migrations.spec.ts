@@ -12,7 +12,7 @@ describe('the schema read_models', () => {
   test('is made once by processes that start together', async () => {
     await Promise.all([1, 2, 3, 4].map(() => migrateReadModels(database.url)));
     await migrateReadModels(database.url);
-    const dataSource = await readModelsDataSource(database.url).initialize();
+    const dataSource = await readModelsDataSource(database.url);
     const made = await dataSource.query<{ name: string }[]>(
       'select name from read_models.migrations order by id',
     );
@@ -21,14 +21,14 @@ describe('the schema read_models', () => {
   });
 
   test('is what the entities declare', async () => {
-    const dataSource = await readModelsDataSource(database.url).initialize();
+    const dataSource = await readModelsDataSource(database.url);
     const { upQueries } = await dataSource.driver.createSchemaBuilder().log();
     await dataSource.destroy();
     expect(upQueries.map(({ query }) => query)).toEqual([]);
   });
 
   test('makes a plan from before there were versions the first of its own, and reads addresses in small letters', async () => {
-    const dataSource = await readModelsDataSource(database.url).initialize();
+    const dataSource = await readModelsDataSource(database.url);
     const names = async (): Promise<readonly string[]> =>
       (await dataSource.query<{ name: string }[]>('select name from read_models.migrations')).map(
         ({ name }) => name,

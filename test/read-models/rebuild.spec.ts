@@ -78,7 +78,7 @@ describe('a rebuild', () => {
     expect(await allRows(ledger.pool)).toEqual(before);
     expect(await schemas()).toEqual(['read_models']);
     expect(progress.at(-1)).toMatchObject({ position: 100n, head: 100n, secondsLeft: 0 });
-    const dataSource = await readModelsDataSource(ledger.url).initialize();
+    const dataSource = await readModelsDataSource(ledger.url);
     const { upQueries } = await dataSource.driver.createSchemaBuilder().log();
     await dataSource.destroy();
     expect(upQueries.map(({ query }) => query)).toEqual([]);
