@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import pg from 'pg';
-import { projectHere, type Projecting } from '#libs/read-models/projecting';
+import { projectHere } from '#libs/read-models/projecting';
 import { openEventStore } from '../event-store.js';
 import type { Asked, Told, Where } from './thread.js';
 
@@ -10,24 +10,22 @@ const tell = (told: Told): void => parentPort!.postMessage(told);
 const onError = (error: unknown): void =>
   tell({ failed: error instanceof Error ? (error.stack ?? error.message) : String(error) });
 
-let stop: () => Promise<void> = async () => process.exit(); // the thread, not the process
-let projecting: Projecting | undefined = undefined;
-parentPort!.on('message', (asked: Asked) => {
-  if (asked === 'stop') void stop();
-  else projecting?.waitedFor(asked.position, asked.timeoutMs);
-});
+let hear = (asked: Asked): unknown => asked === 'stop' && process.exit(); // the thread, not the process
+parentPort!.on('message', (asked: Asked) => void hear(asked));
 
 const pool = new pg.Pool({ connectionString: databaseUrl, max: 3, application_name: 'projector' });
 pool.on('error', onError);
 const eventStore = await openEventStore({ eventStore: where }, databaseUrl, onError);
-projecting = projectHere({ eventStore, pool, onError })({
+const projecting = projectHere({ eventStore, pool, onError })({
   advanced: (advanced) => tell({ advanced }),
   projecting: (is) => tell({ projecting: is }),
 });
-stop = async () => {
+hear = (asked) => (asked === 'stop' ? stop() : projecting.waitedFor(asked.position, asked.timeoutMs));
+
+async function stop(): Promise<void> {
   await projecting.stop();
   await eventStore.close();
   pool.off('error', onError).on('error', () => undefined); // connections end because we say so
   await pool.end();
   parentPort!.close();
-};
+}

@@ -43,10 +43,10 @@ export function projectInThread(where: Where, onError: (error: unknown) => void)
 
     async function runThreads(): Promise<void> {
       while (!signal.aborted) {
-        thread = new Worker(new URL('./main.js', import.meta.url), { workerData: where });
-        const ended = new Promise((resolve) => thread!.on('exit', resolve));
-        thread.on('message', hear).on('error', onError);
-        await ended;
+        const next = new Worker(new URL('./main.js', import.meta.url), { workerData: where });
+        next.on('message', hear).on('error', onError);
+        thread = next;
+        await new Promise((resolve) => next.on('exit', resolve));
         thread = undefined;
         news.projecting(false);
         const wait = Math.min(SLOWEST_AGAIN, AGAIN * 2 ** Math.min(failures++, 10));

@@ -1,4 +1,4 @@
-import type pg from 'pg';
+import pg from 'pg';
 import { bigintArray, textArray } from '#libs/event-store/postgres';
 import { createReceiptFilter, KEY } from './receipt-filter.js';
 import type { CachedWrites, Snapshot, StoredReceipt, TenantCommandId, WriteCache } from './write-cache.js';
@@ -137,9 +137,10 @@ export async function openPostgresWriteCache(pool: pg.Pool, logIdentity: string)
       filter.saved(await saveAll(pool, some));
       for (const { resolve } of some) resolve();
     } catch (error) {
-      // what cannot be saved must not keep the others from it
-      if (some.length > 1) for (const one of some) await saveTogether([one]);
-      else some[0]!.reject(error);
+      // what cannot be saved must not keep the others from it; a database that does not answer keeps them all
+      if (some.length > 1 && error instanceof pg.DatabaseError)
+        for (const one of some) await saveTogether([one]);
+      else for (const { reject } of some) reject(error);
     }
   }
 

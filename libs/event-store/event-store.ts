@@ -159,26 +159,17 @@ export function checkBatches(batches: readonly AppendBatch[]): void {
     if (!Number.isSafeInteger(expectedRevision) || expectedRevision < NO_STREAM)
       throw new Error(`bad expected revision ${expectedRevision} for ${stream}`);
     if (events.length === 0) throw new Error(`no events for ${stream}`);
-    let length = 0;
-    const ids = events.length > 1 ? new Set<string>() : null;
+    let bytes = 0;
+    const ids = new Set<string>();
     for (const { id, type, data, metadata } of events) {
       if (!/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(id))
         throw new Error(`bad event id ${id}`);
-      if (ids && ids.size === ids.add(id).size) throw new Error(`event id ${id} stands twice in one append`);
+      if (ids.size === ids.add(id).size) throw new Error(`event id ${id} stands twice in one append`);
       if (type === '') throw new Error(`empty event type in ${stream}`);
       if (data[0] !== '{' || metadata[0] !== '{')
         throw new Error(`data and metadata of ${type} must be JSON objects`);
-      length += id.length + type.length + data.length + metadata.length;
+      bytes += id.length + Buffer.byteLength(type) + Buffer.byteLength(data) + Buffer.byteLength(metadata);
     }
-    // a character takes three bytes at most
-    const bytes = 3 * length > MAX_BATCH_BYTES ? bytesOf(events) : 0;
     if (bytes > MAX_BATCH_BYTES) throw new Error(`${bytes} bytes for ${stream} in one append`);
   }
 }
-
-const bytesOf = (events: readonly NewEvent[]): number =>
-  events.reduce(
-    (sum, { id, type, data, metadata }) =>
-      sum + id.length + Buffer.byteLength(type) + Buffer.byteLength(data) + Buffer.byteLength(metadata),
-    0,
-  );
