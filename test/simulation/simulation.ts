@@ -73,7 +73,7 @@ export async function simulate(seed: number, commands: number): Promise<Simulati
       eventStore: process.eventStore,
       clock: () => clock.now,
       writeCache: withCache ? cache : noWriteCache,
-      maxWeight: 800, // forgets accounts now and then
+      maxWeight: 2000, // forgets accounts now and then
     });
     return { ...process, writer, withCache };
   }
