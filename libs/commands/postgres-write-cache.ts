@@ -145,6 +145,7 @@ export async function openPostgresWriteCache(pool: pg.Pool, logIdentity: string)
   }
 
   return {
+    mayHold: filter.mayHold,
     async load(streams, commandIds): Promise<CachedWrites> {
       // snapshots first: the receipts read after them cover at least what they vouch for
       const snapshots =

@@ -68,9 +68,9 @@ export function stage(entry: StreamEntry, commands: readonly PendingCommand[], c
     newEvents.push(stored);
     bytes += Buffer.byteLength(stored.data) + Buffer.byteLength(stored.metadata) + 100;
     head = {
-      ...head,
       state: kind.decider.evolve(head.state, event),
       revision: head.revision + 1,
+      position: head.position,
       hash,
       recordedAt: now,
     };

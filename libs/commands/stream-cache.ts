@@ -17,6 +17,8 @@ export interface StreamCache {
   learn(event: RecordedEvent): void;
 }
 
+/** Units by which a stream may have grown or shrunk before it is counted anew. */
+const COUNTED_WITHIN = 16;
 /** Receipts of others' commands after which a stream that only they use is forgotten here. */
 const MOST_LEARNED = 1000;
 
@@ -27,15 +29,15 @@ export function createStreamCache(eventStore: EventStore, maxWeight: number): St
   const held = new Map<string, StreamEntry>();
   return {
     get: (name) => held.get(name) ?? released.get(name),
-    hold(entry) {
-      if (held.has(entry.name)) return;
-      held.set(entry.name, entry);
-      // it counts anew when it is let go of: a value that is set again keeps the size it had
-      released.delete(entry.name);
-    },
+    hold: (entry) => void held.set(entry.name, entry),
     release(entry) {
       held.delete(entry.name);
       const size = 4 + entry.receipts.size + (entry.kind.weight?.(entry.head.state) ?? 1);
+      // what is set again keeps the size it had: counted anew where that is far off
+      if (Math.abs(size - entry.counted) >= COUNTED_WITHIN) {
+        released.delete(entry.name);
+        entry.counted = size;
+      }
       released.set(entry.name, entry, { size });
     },
     drop(entry) {

@@ -28,6 +28,8 @@ export interface StreamEntry {
   forgotten: number;
   /** Revision of the last snapshot, stored or under way. */
   snapshotAt: number;
+  /** What it took of the room for streams in memory when it was last counted. */
+  counted: number;
   /** When the tail was last known to be the log's, in process time (ms). */
   freshAt: number;
   readonly queue: PendingCommand[];
@@ -60,6 +62,7 @@ export function emptyEntry(name: string, kind: AnyKind): StreamEntry {
     receipts: new Map(),
     forgotten: NO_STREAM,
     snapshotAt: NO_STREAM,
+    counted: 0,
     freshAt: 0,
     queue: [],
     staged: false,

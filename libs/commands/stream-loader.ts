@@ -27,10 +27,15 @@ export function createStreamLoader({
   let loading = false;
 
   function admit(pending: PendingCommand): void {
-    const entry = cache.get(pending.stream);
-    if (entry && pending.commandId === null && !arriving.has(pending.stream)) return arrived(entry, pending);
+    const { stream, commandId, request } = pending;
+    const entry = cache.get(stream);
+    const isNew = commandId === null || !writeCache.mayHold({ tenant: request.context.tenant, commandId });
+    if (entry && isNew && !arriving.has(stream)) {
+      pending.lookedUpTo = entry.forgotten;
+      return arrived(entry, pending);
+    }
     arrivals.push(pending);
-    arriving.set(pending.stream, (arriving.get(pending.stream) ?? 0) + 1);
+    arriving.set(stream, (arriving.get(stream) ?? 0) + 1);
     if (!loading) void loadArrivals();
   }
 

@@ -159,21 +159,32 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
     );
     try {
       const results = writing.length === 0 ? [] : await append(writing);
-      const resultOf = new Map(writing.map((stream, index) => [stream, results[index]]));
-      await Promise.all(
-        staged.map((stream) =>
-          finish(stream, resultOf.get(stream)).catch((error: unknown) => fail(stream, error)),
-        ),
-      );
+      const looking: Promise<void>[] = [];
+      let next = 0;
+      for (const stream of staged) {
+        const result = stream === writing[next] ? results[next++] : undefined;
+        if (result?.outcome === 'appended') finish(stream, result);
+        else looking.push(look(stream, result).catch((error: unknown) => fail(stream, error)));
+      }
+      await Promise.all(looking);
     } catch (error) {
       for (const stream of staged) fail(stream, error);
     }
   }
 
-  async function finish(stream: StagedStream, result: AppendResult | undefined): Promise<void> {
+  function finish(stream: StagedStream, result: AppendResult & { outcome: 'appended' }): void {
+    try {
+      appended(stream, result);
+      done(stream.entry);
+    } catch (error) {
+      fail(stream, error);
+    }
+  }
+
+  /** For what was not appended: whether others wrote to the stream. */
+  async function look(stream: StagedStream, result: AppendResult | undefined): Promise<void> {
     const { entry, outcomes } = stream;
-    if (result?.outcome === 'appended') appended(stream, result);
-    else if (result?.outcome === 'conflict') {
+    if (result?.outcome === 'conflict') {
       stats.conflicts++;
       await cache.readTail(entry);
       again(stream);
@@ -224,7 +235,8 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
     const { entry, head, newEvents, expectedRevision } = stream;
     stats.events += newEvents.length;
     const position = result.positions.at(-1)!;
-    if (entry.head.revision < head.revision) entry.head = { ...head, position };
+    const { state, revision, hash, recordedAt } = head;
+    if (entry.head.revision < revision) entry.head = { state, revision, position, hash, recordedAt };
     lastWritten.note(tenantOfStream(entry.name), entry.kind.category, position);
     for (const outcome of stream.outcomes)
       if (outcome.did === 'write' && outcome.pending.commandId !== null)
@@ -233,7 +245,7 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
           events: outcome.events.length,
           fingerprint: outcome.pending.fingerprint,
         });
-    answer(stream, (revision) => result.positions[revision - expectedRevision - 1] ?? position);
+    answer(stream, (at) => result.positions[at - expectedRevision - 1] ?? position);
     snapshot(entry);
   }
 

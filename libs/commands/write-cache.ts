@@ -3,6 +3,9 @@
  * alone everything is answered the same; both may be deleted together while no writer runs.
  */
 export interface WriteCache {
+  /** False for sure: no receipt of the command id is stored, by others as far as was known when a snapshot was last loaded. */
+  mayHold(id: TenantCommandId): boolean;
+
   /** Newest snapshot of each stream that has one, and every receipt of the command ids, whatever their stream. */
   load(streams: readonly string[], commandIds: readonly TenantCommandId[]): Promise<CachedWrites>;
 
@@ -47,6 +50,7 @@ export interface StoredReceipt extends Receipt, TenantCommandId {
 
 /** For streams that live as long as the process: nothing is cached. */
 export const noWriteCache: WriteCache = {
+  mayHold: () => false,
   load: () => Promise.resolve({ snapshots: new Map(), receipts: [] }),
   save: () => Promise.resolve(),
 };

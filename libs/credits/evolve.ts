@@ -1,5 +1,5 @@
 import { readAmount, readInstant, type Amount } from '#libs/kernel';
-import { unitOf, type AccountState, type Debt, type Grant } from './account.js';
+import { atRevision, unitOf, type AccountState, type Debt, type Grant } from './account.js';
 import { narrowness } from './applicability.js';
 import type {
   ConsumptionReversed,
@@ -24,7 +24,7 @@ import { contradiction, UnitDraft, withUnit } from './unit-draft.js';
 
 /** Folds one fact in. Never refuses; throws only when history contradicts itself, so that replay stops loudly. */
 export function evolve(before: AccountState, event: CreditEvent): AccountState {
-  const state = { ...before, revision: before.revision + 1 };
+  const state = atRevision(before, before.revision + 1);
   switch (event.type) {
     case 'GrantIssued':
       return issued(state, event.data);
@@ -106,14 +106,14 @@ export function grantFrom(data: GrantIssued, revision: number): Grant {
   const effectiveAt = readInstant(data.effectiveAt);
   return {
     id: data.grantId,
-    ...(data.parentId === undefined ? {} : { parentId: data.parentId }),
+    parentId: data.parentId,
     unit: data.unit,
     amount,
     adjusted: 0n,
     remaining: amount,
     held: 0n,
     usedUntil: 0,
-    ...(data.applicability === undefined ? {} : { applicability: data.applicability }),
+    applicability: data.applicability,
     activated: effectiveAt <= readInstant(data.issuedAt),
     scope: data.scope,
     kind: data.kind,

@@ -1,6 +1,5 @@
 import { formatAmount, readAmount } from '#libs/kernel';
 import {
-  initialAccount,
   nextDueOf,
   timersDueOf,
   type AccountState,
@@ -50,18 +49,13 @@ const storedGrant = ({ amount, adjusted, remaining, held, expiresAt, narrowness,
   narrowness: narrowness.map(finiteOrNull),
 });
 
-type StoredGrant = Omit<Grant, keyof ReturnType<typeof amountsOf> | 'expiresAt' | 'narrowness'> &
-  Record<keyof ReturnType<typeof amountsOf>, string> & {
+type GrantAmounts = 'amount' | 'adjusted' | 'remaining' | 'held';
+
+type StoredGrant = Omit<Grant, GrantAmounts | 'expiresAt' | 'narrowness'> &
+  Record<GrantAmounts, string> & {
     readonly expiresAt: number | null;
     readonly narrowness: readonly (number | null)[];
   };
-
-const amountsOf = (grant: Record<'amount' | 'adjusted' | 'remaining' | 'held', string>) => ({
-  amount: readAmount(grant.amount),
-  adjusted: readAmount(grant.adjusted),
-  remaining: readAmount(grant.remaining),
-  held: readAmount(grant.held),
-});
 
 interface StoredState {
   readonly revision: number;
@@ -101,7 +95,6 @@ export function stateFromSnapshot(stored: unknown): AccountState {
   );
   const timersDue = timersDueOf({ holds, series });
   return {
-    ...initialAccount,
     revision,
     units: accounts,
     ended: new Map(
@@ -119,11 +112,26 @@ export function stateFromSnapshot(stored: unknown): AccountState {
 const heldIn = (unit: string, holds: ReadonlyMap<string, Hold>): bigint =>
   [...holds.values()].reduce((sum, hold) => (hold.unit === unit ? sum + hold.amount : sum), 0n);
 
+/** Member by member in the order of `grantFrom`, so that both have one shape in V8. */
 const grantFromStored = (grant: StoredGrant): Grant => ({
-  ...grant,
-  ...amountsOf(grant),
-  expiresAt: grant.expiresAt ?? Infinity,
+  id: grant.id,
+  parentId: grant.parentId,
+  unit: grant.unit,
+  amount: readAmount(grant.amount),
+  adjusted: readAmount(grant.adjusted),
+  remaining: readAmount(grant.remaining),
+  held: readAmount(grant.held),
+  usedUntil: grant.usedUntil,
+  applicability: grant.applicability,
+  activated: grant.activated,
+  scope: grant.scope,
+  kind: grant.kind,
+  priority: grant.priority,
+  free: grant.free,
   narrowness: grant.narrowness.map((count) => count ?? Infinity) as unknown as Grant['narrowness'],
+  effectiveAt: grant.effectiveAt,
+  expiresAt: grant.expiresAt ?? Infinity,
+  issued: grant.issued,
 });
 
 function unitFrom(

@@ -47,7 +47,7 @@ export class UnitDraft {
       throw contradiction(`${amount} drawn from grant ${grantId}`);
     this.balance -= amount;
     const usedUntil = usedAt > grant.usedUntil ? usedAt : grant.usedUntil;
-    this.grants[index] = { ...grant, remaining: remainingAfter, usedUntil };
+    this.grants[index] = drawnTo(grant, remainingAfter, usedUntil);
     if (remainingAfter === 0n && grant.held === 0n) this.close(index, 'depleted');
   }
 
@@ -149,14 +149,14 @@ export class UnitDraft {
 
   /** The account with the unit put back. */
   done(): AccountState {
-    const account = {
-      ...(this.state.units.get(this.unit) ?? emptyUnit),
-      grants: this.grants,
-      balance: this.balance,
-      held: this.held,
-      nextDue: this.nextDue,
-    };
-    return withUnit(this.state, this.unit, account, this.endedSince());
+    const { debts, debt } = this.state.units.get(this.unit) ?? emptyUnit;
+    const { grants, balance, held, nextDue } = this;
+    return withUnit(
+      this.state,
+      this.unit,
+      { grants, balance, held, debts, debt, nextDue },
+      this.endedSince(),
+    );
   }
 
   private endedSince(): AccountState['ended'] {
@@ -199,6 +199,28 @@ export class UnitDraft {
   }
 }
 
+/** Written out, as {@link atRevision} is. */
+const drawnTo = (grant: Grant, remaining: Amount, usedUntil: Instant): Grant => ({
+  id: grant.id,
+  parentId: grant.parentId,
+  unit: grant.unit,
+  amount: grant.amount,
+  adjusted: grant.adjusted,
+  remaining,
+  held: grant.held,
+  usedUntil,
+  applicability: grant.applicability,
+  activated: grant.activated,
+  scope: grant.scope,
+  kind: grant.kind,
+  priority: grant.priority,
+  free: grant.free,
+  narrowness: grant.narrowness,
+  effectiveAt: grant.effectiveAt,
+  expiresAt: grant.expiresAt,
+  issued: grant.issued,
+});
+
 const depleted = (grant: Grant): EndedGrant => ({
   endedAs: 'depleted',
   unit: grant.unit,
@@ -218,5 +240,6 @@ export function withUnit(
   const units = new Map(state.units).set(unit, account);
   let nextDue = Math.min(account.nextDue, state.timersDue);
   if (units.size > 1) for (const other of units.values()) nextDue = Math.min(nextDue, other.nextDue);
-  return { ...state, units, ended, nextDue };
+  const { revision, uniquenessKeys, holds, reversed, series, timersDue } = state;
+  return { revision, units, ended, uniquenessKeys, holds, reversed, series, timersDue, nextDue };
 }

@@ -232,6 +232,7 @@ describe('snapshots and receipts in Postgres', () => {
     let lookedUp = (): void => undefined;
     const looked = new Promise<void>((resolve) => (lookedUp = resolve));
     const slow: WriteCache = {
+      mayHold: () => true,
       load: async (streams, commandIds) => {
         const found = await cache.load(streams, commandIds);
         if (gate.closed) lookedUp();

@@ -279,6 +279,7 @@ function createMemoryWriteCache(): WriteCache {
   const keyOf = ({ tenant, commandId }: { readonly tenant: string; readonly commandId: string }) =>
     `${tenant} ${commandId}`;
   return {
+    mayHold: (id) => receipts.has(keyOf(id)),
     load: (streams, ids) =>
       Promise.resolve({
         snapshots: new Map(

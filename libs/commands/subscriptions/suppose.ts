@@ -44,9 +44,7 @@ export async function suppose(
   const { account, eventStore } = deps.credits;
   const log = supposedLog(eventStore, known);
   const writeCache: WriteCache =
-    known === undefined && deps.writeCache
-      ? { load: deps.writeCache.load, save: noWriteCache.save }
-      : noWriteCache;
+    known === undefined && deps.writeCache ? { ...deps.writeCache, save: noWriteCache.save } : noWriteCache;
   const writer = createStreamWriter({ eventStore: log, clock: () => at, writeCache });
   const catalog = createCatalogReader({ writer, index: deps.index, monotonic: () => 0 });
   const credits = { ...deps.credits, eventStore: log, writer, catalog, now: () => at };
