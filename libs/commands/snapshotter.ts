@@ -1,5 +1,5 @@
+import { tenantOfStream } from '#libs/event-types';
 import { forgetReceipts, type StreamEntry } from './stream-entry.js';
-import { tenantOfStream } from './stream-kind.js';
 import { noWriteCache, type StoredReceipt, type WriteCache } from './write-cache.js';
 
 /**

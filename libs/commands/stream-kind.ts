@@ -96,10 +96,3 @@ export interface StreamWriter {
   /** Position of the stream's last event as far as this process knows without asking; 0 when it knows nothing. */
   knownPosition(category: string, tenant: string, id: string): Position;
 }
-
-/** The tenant in a stream's name. */
-export const tenantOfStream = (name: string): string => name.slice(name.indexOf('-') + 1, name.indexOf('_'));
-
-/** `<category>-<tenant>_<id>`; the id is percent-encoded where a stream name may not carry it. */
-export const streamName = (category: string, tenant: string, id: string): string =>
-  `${category}-${tenant}_${/^[A-Za-z0-9_.:@~-]*$/.test(id) ? id : encodeURIComponent(id)}`;

@@ -5,6 +5,7 @@ import {
   type EventStore,
   type RecordedEvent,
 } from '#libs/event-store';
+import { streamName, tenantOfStream } from '#libs/event-types';
 import { fingerprintOf } from './fingerprint.js';
 import { createLastWritten } from './last-written.js';
 import { replayCommand } from './replay.js';
@@ -19,7 +20,7 @@ import {
   type PendingCommand,
   type StreamEntry,
 } from './stream-entry.js';
-import { streamName, tenantOfStream, type StreamWriter, type Written } from './stream-kind.js';
+import type { StreamWriter, Written } from './stream-kind.js';
 import { noWriteCache, type WriteCache } from './write-cache.js';
 
 export interface StreamWriterOptions {

@@ -1,6 +1,17 @@
 import { describe, expect, test } from '@jest/globals';
 import type { RecordedEvent } from '#libs/event-store';
-import { changed, EVENT_TYPES, eventTypesOf, payloadFaults, SCHEMAS, UnknownEvent, upcast } from './index.js';
+import fc from 'fast-check';
+import { canonicalJson } from '#libs/kernel';
+import {
+  changed,
+  EVENT_TYPES,
+  eventTypesOf,
+  metadataMember,
+  payloadFaults,
+  SCHEMAS,
+  UnknownEvent,
+  upcast,
+} from './index.js';
 
 const event = (more: Partial<RecordedEvent> = {}, schemaVersion: unknown = 1): RecordedEvent => ({
   id: 'e',
@@ -50,6 +61,37 @@ describe('upcasting', () => {
       expect(() => upcast(event({ type }), eventTypesOf('creditAccount'))).toThrow(UnknownEvent);
     expect(() => eventTypesOf('parcel')).toThrow('parcel');
   });
+});
+
+test('a member of metadata is the same read off the text and parsed', () => {
+  const tricky = fc.constantFrom(
+    '"schemaVersion":7',
+    ',"recordedAt":"x"',
+    '{"schemaVersion":7}',
+    'a\\\\"b',
+    '',
+  );
+  const nested = fc.constantFrom({ schemaVersion: 7 }, { recordedAt: 'x', tenant: 5 }, [{ tenant: 't' }]);
+  const value = fc.oneof(
+    tricky,
+    nested,
+    fc.integer(),
+    fc.double({ noNaN: true, noDefaultInfinity: true }),
+    fc.jsonValue(),
+  );
+  const members = fc.record(
+    { actor: value, recordedAt: value, schemaVersion: value, tenant: value, zone: value },
+    { requiredKeys: [] },
+  );
+  fc.assert(
+    fc.property(members, (metadata) => {
+      const metadataText = canonicalJson(metadata);
+      const parsed = JSON.parse(metadataText) as RecordedEvent['metadata'];
+      for (const name of ['recordedAt', 'schemaVersion', 'tenant'] as const)
+        expect(metadataMember(event({ metadata: parsed, metadataText }), name)).toEqual(parsed[name]);
+    }),
+    { numRuns: 2000 },
+  );
 });
 
 describe('the schemas', () => {

@@ -1,5 +1,6 @@
 import type { RecordedEvent } from '#libs/event-store';
 import { Problem } from '#libs/kernel';
+import { metadataMember } from './metadata-member.js';
 import type { StoredEvents } from './stored-events.js';
 
 type Data = RecordedEvent['data'];
@@ -165,7 +166,7 @@ export class UnknownEvent extends Problem {
  */
 export function upcast(event: RecordedEvent, types: CategoryTypes): RecordedEvent {
   const known = types.get(event.type);
-  const version = event.metadata['schemaVersion'];
+  const version = metadataMember(event, 'schemaVersion');
   if (known !== undefined && version === known.version) return event;
   if (known === undefined || !isVersion(version) || version > known.version)
     throw new UnknownEvent(event, known);

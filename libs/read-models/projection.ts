@@ -1,4 +1,5 @@
 import type { RecordedEvent } from '#libs/event-store';
+import { metadataMember, streamParts, type StreamName } from '#libs/event-types';
 import type { Table } from './table.js';
 
 /** One read model's code: folds events into rows. The same code feeds the live tables and a rebuild. */
@@ -18,7 +19,7 @@ export interface Projection {
 }
 
 /** An event with its stream's name taken apart. */
-export interface ProjectedEvent extends RecordedEvent {
+export interface ProjectedEvent extends Omit<RecordedEvent, 'metadata' | 'metadataText'> {
   readonly category: string;
   readonly tenant: string;
   /** Id of the object whose stream it is, such as the customer's. */
@@ -52,48 +53,24 @@ export interface Sink {
   query<Result extends object>(text: string, values: readonly unknown[]): Promise<readonly Result[]>;
 }
 
-/** What a stream's name says: `<category>-<tenant>_<id>`. */
-export interface StreamName {
-  readonly category: string;
-  readonly tenant: string;
-  readonly entityId: string;
-}
-
-/** Takes a stream's name apart. @throws Error when it is none of ours */
-export function streamParts(stream: string): StreamName {
-  const dash = stream.indexOf('-');
-  const underscore = stream.indexOf('_', dash);
-  if (dash < 1 || underscore < 0) throw new Error(`stream ${stream} has no tenant`);
-  const id = stream.slice(underscore + 1);
-  return {
-    category: stream.slice(0, dash),
-    tenant: stream.slice(dash + 1, underscore),
-    entityId: id.includes('%') ? decodeURIComponent(id) : id,
-  };
-}
-
 /** @throws Error when the stream is none of ours */
 export const projectedEvent = (
-  { id, stream, revision, position, type, data, dataText, metadata }: RecordedEvent,
-  { category, tenant, entityId }: StreamName = streamParts(stream),
+  recorded: RecordedEvent,
+  { category, tenant, entityId }: StreamName = streamParts(recorded.stream),
 ): ProjectedEvent => ({
-  id,
-  stream,
-  revision,
-  position,
-  type,
-  data,
-  dataText,
-  metadata,
+  id: recorded.id,
+  stream: recorded.stream,
+  revision: recorded.revision,
+  position: recorded.position,
+  type: recorded.type,
+  data: recorded.data,
+  dataText: recorded.dataText,
   category,
   tenant,
   entityId,
-  recordedAt: metadata['recordedAt'] as string,
+  recordedAt: metadataMember(recorded, 'recordedAt') as string,
 });
 
 /** An event type that a projection must know and does not. */
-export const unknownEvent = ({ type, stream, position }: RecordedEvent): Error =>
+export const unknownEvent = ({ type, stream, position }: ProjectedEvent): Error =>
   new Error(`unknown event ${type} in stream ${stream} at position ${position}`);
-
-/** The category of a stream. */
-export const categoryOf = (stream: string): string => stream.slice(0, stream.indexOf('-'));

@@ -2,7 +2,6 @@ import { Controller, Get, Param, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { issue, Problem } from '#libs/kernel';
-import { tenantOfStream } from '#libs/commands';
 import {
   createChainVerifier,
   NoSuchPosition,
@@ -10,6 +9,7 @@ import {
   type Position,
   type RecordedEvent,
 } from '#libs/event-store';
+import { tenantOfStream } from '#libs/event-types';
 import {
   answerRead,
   Caller,

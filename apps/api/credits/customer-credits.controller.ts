@@ -2,7 +2,6 @@ import { Controller, Get, Param, Query } from '@nestjs/common';
 import { QueryBus } from '@nestjs/cqrs';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { issue, parseInstant, Problem } from '#libs/kernel';
-import { streamName } from '#libs/commands';
 import { resolveCustomer, settleAccount } from '#libs/commands/credits';
 import type { KnownUntil } from '#libs/read-models';
 import {
@@ -12,6 +11,7 @@ import {
   CustomerRenewals,
   CustomerTransactions,
 } from '#libs/read-models/queries';
+import { streamName } from '#libs/event-types';
 import { answerPage, answerRead, pageOf, Read, type ReadCall, type ReadQuery } from '../http/index.js';
 import { ReadGate } from '../read-gate.js';
 import { RuntimeRef } from '../runtime-ref.js';

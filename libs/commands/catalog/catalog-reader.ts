@@ -16,9 +16,10 @@ import type {
 } from '#libs/catalog';
 import type { RecordedEvent } from '#libs/event-store';
 import type { DomainEvent } from '#libs/kernel';
+import { streamName } from '#libs/event-types';
 import { apiKeys, SYSTEM_TENANT, type ApiKey } from '../api-keys.js';
 import { follow, type Lookup } from '../lookup.js';
-import { streamName, type StreamKind, type StreamWriter } from '../stream-kind.js';
+import type { StreamKind, StreamWriter } from '../stream-kind.js';
 import {
   claims,
   creditDefinitions,

@@ -3,7 +3,7 @@ import { CLAIM_LEASE, claimId } from '#libs/catalog';
 import type { RecordedEvent } from '#libs/event-store';
 import { type Problem } from '#libs/kernel';
 import type { ClaimCommand } from '#libs/catalog';
-import { streamName } from '../stream-kind.js';
+import { streamName } from '#libs/event-types';
 import { claims, customers } from './catalog-kinds.js';
 import { MAX_AGE } from './catalog-reader.js';
 import { createCustomer, updateCustomer } from './customers.handlers.js';

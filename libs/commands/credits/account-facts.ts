@@ -1,8 +1,7 @@
 import { readInstant, type Instant } from '#libs/kernel';
 import { allDue, evolve, type AccountState, type CreditEvent } from '#libs/credits';
 import type { Position, RecordedEvent } from '#libs/event-store';
-import { upcast } from '#libs/event-types';
-import { streamName } from '../stream-kind.js';
+import { streamName, upcast } from '#libs/event-types';
 import type { CreditsDeps } from './deps.js';
 
 /** One recorded fact of an account. */

@@ -8,8 +8,7 @@ import {
   type TotalsKey,
 } from '#libs/credits';
 import type { Position, RecordedEvent } from '#libs/event-store';
-import { upcast } from '#libs/event-types';
-import { streamName } from '../stream-kind.js';
+import { streamName, upcast } from '#libs/event-types';
 import type { CreditsDeps } from './deps.js';
 
 type Reading = Pick<CreditsDeps, 'eventStore' | 'account'>;

@@ -27,12 +27,11 @@ import {
 import { draws, type Meter } from '#libs/catalog';
 import { findGrant, type AccountState, type GrantIssued } from '#libs/credits';
 import { latest } from '#libs/event-store';
-import { upcast } from '#libs/event-types';
+import { streamName, upcast } from '#libs/event-types';
 import { formatAmount, readInstant, type Amount, type Instant } from '#libs/kernel';
 import type { SubscriptionEvent } from '#libs/subscriptions';
 import { factAt, factsOf } from '../credits/account-facts.js';
 import { subscriptions } from '../subscriptions/deps.js';
-import { streamName } from '../stream-kind.js';
 import { subscriptionBilling, type InvoicesDeps } from './deps.js';
 
 /** What is due between two closings. */

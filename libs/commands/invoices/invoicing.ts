@@ -8,10 +8,10 @@ import {
   type InvoiceCommand,
   type Timeline,
 } from '#libs/billing';
-import { upcast } from '#libs/event-types';
+import { streamName, upcast } from '#libs/event-types';
 import { formatInstant } from '#libs/kernel';
 import { derivedId } from '../ids.js';
-import { streamName, type CommandContext } from '../stream-kind.js';
+import type { CommandContext } from '../stream-kind.js';
 import { chargesBetween, subscriptionFacts, type DueCharges } from './charges.js';
 import { invoices, subscriptionBilling, type InvoicesDeps } from './deps.js';
 import { finishInvoices, isFinished } from './finishing.js';

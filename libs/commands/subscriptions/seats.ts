@@ -1,6 +1,6 @@
 import { issue, parseInstant, Problem, readInstant, type Instant, type Json } from '#libs/kernel';
 import { withoutUnset, type Customer, type Document, type Metadata } from '#libs/catalog';
-import { upcast } from '#libs/event-types';
+import { streamName, upcast } from '#libs/event-types';
 import {
   activeSeats,
   componentsOf,
@@ -17,7 +17,7 @@ import { unacceptable } from '../credits/amounts.js';
 import type { Answered } from '../credits/answered.js';
 import { isAcceptable } from '../credits/grants.js';
 import { derivedId } from '../ids.js';
-import { streamName, type CommandContext } from '../stream-kind.js';
+import type { CommandContext } from '../stream-kind.js';
 import { readSubscription, subscriptions, type SubscriptionsDeps } from './deps.js';
 import { executeOn } from './execute.js';
 

@@ -7,13 +7,14 @@ import {
   type SubscriptionAnswer,
   type SubscriptionCommand,
 } from '#libs/subscriptions';
+import { streamName } from '#libs/event-types';
 import { claim } from '../catalog/catalog-writer.js';
 import { unacceptable } from '../credits/amounts.js';
 import type { Answered } from '../credits/answered.js';
 import { resolveCustomer } from '../credits/deps.js';
 import { fingerprintOf } from '../fingerprint.js';
 import { chooseId } from '../ids.js';
-import { streamName, type CommandContext } from '../stream-kind.js';
+import type { CommandContext } from '../stream-kind.js';
 import { readSubscription, subscriptions, type SubscriptionsDeps } from './deps.js';
 import { executeOn } from './execute.js';
 import { planOf, termsOf, type PlanChoice } from './terms.js';

@@ -1,12 +1,11 @@
 import type { Instant } from '#libs/kernel';
 import { meteredUsage, type AccountState, type CreditEvent, type MeteredUsage } from '#libs/credits';
 import { latest } from '#libs/event-store';
-import { upcast } from '#libs/event-types';
+import { streamName, upcast } from '#libs/event-types';
 import type { Subscription } from '#libs/subscriptions';
 import { createCatalogReader, type CatalogIndex, type CatalogReader } from '../catalog/catalog-reader.js';
 import { settleAccount } from '../credits/settle.js';
 import { createStreamWriter } from '../stream-writer.js';
-import { streamName } from '../stream-kind.js';
 import { supposedLog } from '../supposed-log.js';
 import { noWriteCache, type WriteCache } from '../write-cache.js';
 import { subscriptions, type SubscriptionsDeps } from './deps.js';

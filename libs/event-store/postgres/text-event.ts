@@ -5,8 +5,9 @@ export class TextEvent implements RecordedEvent {
   readonly id: string;
   readonly type: string;
   readonly dataText: string;
+  readonly metadataText: string;
   #data: RecordedEvent['data'] | undefined;
-  #metadata: RecordedEvent['metadata'] | string;
+  #metadata: RecordedEvent['metadata'] | undefined;
 
   constructor(
     readonly stream: string,
@@ -17,7 +18,7 @@ export class TextEvent implements RecordedEvent {
     this.id = id;
     this.type = type;
     this.dataText = data;
-    this.#metadata = metadata;
+    this.metadataText = metadata;
   }
 
   get data(): RecordedEvent['data'] {
@@ -25,8 +26,6 @@ export class TextEvent implements RecordedEvent {
   }
 
   get metadata(): RecordedEvent['metadata'] {
-    if (typeof this.#metadata === 'string')
-      this.#metadata = JSON.parse(this.#metadata) as RecordedEvent['metadata'];
-    return this.#metadata;
+    return (this.#metadata ??= JSON.parse(this.metadataText) as RecordedEvent['metadata']);
   }
 }

@@ -1,13 +1,13 @@
 import { LRUCache } from 'lru-cache';
 import type { Instant } from '#libs/kernel';
 import type { Position, RecordedEvent } from '#libs/event-store';
-import { categoryOf, streamParts } from '../projection.js';
+import { categoryOf, streamName, tenantOfStream } from '#libs/event-types';
 import { entitlementsProjection } from './entitlements.projection.js';
 import type { EntitlementFacts, FactsQuestion } from './facts-query.js';
 
 /** Customers whose facts are kept. */
 const MOST_CUSTOMERS = 50_000;
-/** Streams of which it is known when they changed last; what is older than the oldest of them is not kept. */
+/** Streams of which it is known where they stand, in two generations; what is older than the older one is not kept. */
 const MOST_STREAMS = 100_000;
 /** Milliseconds after which facts are read again anyway: of a rebuild that mends a row the log says nothing. */
 const MOST_MS = 60_000;
@@ -44,18 +44,16 @@ export function createKeptFacts(learnedUpTo: () => number): KeptFacts {
   /** Nothing is known of what was recorded up to here; null: of anything. */
   let unknownUpTo: Position | null = null;
   let learned: Position = 0n;
-  /** Where streams stand that went on since. */
-  const changed = new LRUCache<string, Position>({
-    max: MOST_STREAMS,
-    dispose: (position, _, reason) => {
-      if (reason === 'evict') unknownUpTo = position;
-    },
-  });
+  /** Where streams stand that went on since, the later ones and those before them. */
+  let changed = new Map<string, Position>();
+  let before = new Map<string, Position>();
+  /** Where the log stood when the later ones began. */
+  let begun: Position = 0n;
 
   const areNewest = (streams: readonly string[], position: Position): boolean =>
     unknownUpTo !== null &&
     position >= unknownUpTo &&
-    streams.every((stream) => (changed.peek(stream) ?? 0n) <= position);
+    streams.every((stream) => (changed.get(stream) ?? before.get(stream) ?? 0n) <= position);
 
   /** What is kept of a customer, if it still holds. */
   function current(key: string, now: Instant): Kept['facts'] | undefined {
@@ -74,7 +72,7 @@ export function createKeptFacts(learnedUpTo: () => number): KeptFacts {
   return {
     find({ tenant, customerId, meterIds, now }, atLeast) {
       if (performance.now() - learnedUpTo() >= MAX_AGE) return undefined;
-      const facts = current(keyOf('creditAccount', tenant, customerId), now);
+      const facts = current(streamName('creditAccount', tenant, customerId), now);
       return facts && facts.position >= atLeast && meterIds.every((id) => facts.usage.has(id))
         ? facts
         : undefined;
@@ -82,16 +80,16 @@ export function createKeptFacts(learnedUpTo: () => number): KeptFacts {
 
     keep({ tenant, customerId, now }, facts) {
       if (!facts.known || now >= facts.exactUntil) return;
-      const key = keyOf('creditAccount', tenant, customerId);
-      const streams = [key, ...facts.subscriptionIds.map((id) => keyOf('subscription', tenant, id))];
+      const key = streamName('creditAccount', tenant, customerId);
+      const streams = [key, ...facts.subscriptionIds.map((id) => streamName('subscription', tenant, id))];
       if (!areNewest(streams, facts.position)) return;
-      const before = current(key, now);
+      const known = current(key, now);
       kept.set(key, {
         since: now,
         readAt: performance.now(),
         streams,
         // both tell of the same state: of the usage of more meters together
-        facts: before ? { ...facts, usage: new Map([...before.usage, ...facts.usage]) } : facts,
+        facts: known ? { ...facts, usage: new Map([...known.usage, ...facts.usage]) } : facts,
       });
     },
 
@@ -102,16 +100,19 @@ export function createKeptFacts(learnedUpTo: () => number): KeptFacts {
       learned = events.at(-1)!.position;
       for (const event of events) {
         const { stream, position } = event;
-        if (!entitlementsProjection.categories.has(categoryOf(stream))) continue;
-        const { category, tenant, entityId } = streamParts(stream);
-        changed.set(keyOf(category, tenant, entityId), position);
+        const category = categoryOf(stream);
+        if (!entitlementsProjection.categories.has(category)) continue;
+        changed.set(stream, position);
         if (category !== 'subscription') continue;
         // who subscribes or takes a seat had nothing to do with the subscription before
         const { customerId } = event.data;
-        if (typeof customerId === 'string') changed.set(keyOf('creditAccount', tenant, customerId), position);
+        if (typeof customerId === 'string')
+          changed.set(streamName('creditAccount', tenantOfStream(stream), customerId), position);
       }
+      if (changed.size <= MOST_STREAMS / 2) return;
+      if (before.size > 0) unknownUpTo = begun;
+
+      [before, changed, begun] = [changed, new Map<string, Position>(), learned];
     },
   };
 }
-
-const keyOf = (category: string, tenant: string, id: string): string => `${category}\n${tenant}\n${id}`;

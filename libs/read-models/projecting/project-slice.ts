@@ -1,14 +1,14 @@
 import type { LogSlice, Position, RecordedEvent } from '#libs/event-store';
-import { UnknownEvent, upcast, type CategoryTypes, type EventTypes } from '#libs/event-types';
 import {
   categoryOf,
-  projectedEvent,
-  streamParts,
-  type ProjectedEvent,
-  type Projection,
-  type Sink,
+  type CategoryTypes,
+  type EventTypes,
   type StreamName,
-} from '../projection.js';
+  streamParts,
+  UnknownEvent,
+  upcast,
+} from '#libs/event-types';
+import { projectedEvent, type ProjectedEvent, type Projection, type Sink } from '../projection.js';
 import { DatabaseUnavailable } from '../sink.js';
 
 /** An event made a projection fail. */

@@ -1,6 +1,6 @@
 import { createChainVerifier, type ChainVerifier, type EventStore } from '#libs/event-store';
-import { eventTypesOf, payloadFaults, UnknownEvent, upcast } from '#libs/event-types';
-import { categoryOf, projectedEvent } from '../projection.js';
+import { categoryOf, eventTypesOf, payloadFaults, UnknownEvent, upcast } from '#libs/event-types';
+import { projectedEvent } from '../projection.js';
 import { checkEvent, unbalanced, uncheckedAccount, type CheckedAccount } from './account-check.js';
 import { invoiceCheck } from './invoice-check.js';
 import type { LogCheck } from './log-check.js';

@@ -7,7 +7,7 @@ import {
   type CreditNoteIssued,
 } from '#libs/billing';
 import { formatAmount, readAmount } from '#libs/kernel';
-import { streamParts } from '../projection.js';
+import { streamParts } from '#libs/event-types';
 
 /** Invoices are the sum of their lines, and their numbers are those of their series, without a gap. */
 export function invoiceCheck() {

@@ -15,10 +15,9 @@ import {
 } from '#libs/billing';
 import type { CreditEvent } from '#libs/credits';
 import type { ChainVerifier, EventStore, RecordedEvent } from '#libs/event-store';
-import { eventTypesOf, UnknownEvent, upcast } from '#libs/event-types';
+import { eventTypesOf, streamParts, UnknownEvent, upcast } from '#libs/event-types';
 import { formatAmount, readAmount, readInstant, type Amount } from '#libs/kernel';
 import type { SubscriptionEvent } from '#libs/subscriptions';
-import { streamParts } from '../projection.js';
 import type { Fault, LogCheck } from './log-check.js';
 
 /** A line of an issued invoice that charges usage, and what the accounts have behind it. */
