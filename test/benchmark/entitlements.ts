@@ -1,4 +1,3 @@
-import autocannon from 'autocannon';
 import { fork } from 'node:child_process';
 import { randomInt, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -8,7 +7,7 @@ import { bootstrapOf, makeKeys, startServer, type Server } from '../support/serv
 import { sqlEnvironment } from './behind-edge.js';
 import type { Comparison } from './comparison.js';
 import { keepAlive } from './keep-alive.js';
-import { runArrivals, type LoadResult } from './load.js';
+import { runArrivals, runLoad, type LoadResult } from './load.js';
 import { ownDatabase } from './own-database.js';
 
 const CUSTOMERS = 1_000;
@@ -99,31 +98,27 @@ async function inTurns(
 
 const customer = (): string => `c${1 + randomInt(CUSTOMERS)}`;
 
-/** Each connection sends its next check when the last one is answered. All answers are 2xx. */
-async function closedLoop({ url, path, headers }: Target, seconds: number): Promise<Result> {
-  const { non2xx, errors, timeouts, duration, latency, ...result } = await autocannon({
-    url,
-    connections: CONNECTIONS,
-    duration: seconds,
-    requests: [
-      { method: 'GET', setupRequest: (request) => ({ ...request, path: path(customer()), headers }) },
-    ],
-  });
-  if (non2xx + errors + timeouts > 0)
-    throw new Error(`${url}: ${non2xx} refused, ${errors} failed, ${timeouts} timed out`);
-  return { perSecond: result['2xx'] / duration, p50: latency.p50, p99: latency.p99 };
-}
+/** Each connection sends its next check when the last one is answered. */
+const closedLoop = (target: Target, seconds: number): Promise<Result> =>
+  overConnections(target, (check) => runLoad(CONNECTIONS, seconds, check));
 
 /** So many checks a second, sent whether or not those before them are answered, once every connection is open. */
-async function halfLoad({ url, path, headers }: Target, perSecond: number, seconds: number): Promise<Result> {
-  const client = keepAlive(url, headers, CONNECTIONS);
-  const check = async (): Promise<void> => {
-    const status = await client.get(path(customer()));
-    if (status !== 200) throw new Error(`${url} answers ${status}`);
-  };
-  try {
+const halfLoad = (target: Target, perSecond: number, seconds: number): Promise<Result> =>
+  overConnections(target, async (check) => {
     for (let round = 0; round < 20; round++) await Promise.all(Array.from({ length: CONNECTIONS }, check));
-    return await runArrivals(perSecond, seconds, check);
+    return runArrivals(perSecond, seconds, check);
+  });
+
+async function overConnections(
+  { url, path, headers }: Target,
+  load: (check: () => Promise<void>) => Promise<Result>,
+): Promise<Result> {
+  const client = keepAlive(url, headers, CONNECTIONS);
+  try {
+    return await load(async () => {
+      const status = await client.get(path(customer()));
+      if (status !== 200) throw new Error(`${url} answers ${status}`);
+    });
   } finally {
     client.close();
   }

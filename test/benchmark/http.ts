@@ -1,10 +1,10 @@
-import autocannon from 'autocannon';
 import { fork } from 'node:child_process';
 import { randomInt, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { bootstrapOf, makeKeys, startServer, type Environment, type Server } from '../support/server.js';
 import { sqlEnvironment } from './behind-edge.js';
 import type { Comparison } from './comparison.js';
+import { keepAlive } from './keep-alive.js';
 import { runLoad } from './load.js';
 import { ownDatabase } from './own-database.js';
 import { openSqlApp, prepareSqlLedger } from './sql-ledger.js';
@@ -106,32 +106,22 @@ async function post(
   seconds: number,
   make: () => Request,
 ): Promise<number> {
+  const each = connections / servers.length;
   const results = await Promise.all(
-    servers.map(({ url }) =>
-      autocannon({
-        url,
-        connections: connections / servers.length,
-        duration: seconds,
-        requests: [
-          {
-            method: 'POST',
-            path,
-            setupRequest: (request) => {
-              const { body, headers: own } = make();
-              return { ...request, headers: { ...headers, ...own }, body: JSON.stringify(body) };
-            },
-          },
-        ],
-      }),
-    ),
+    servers.map(async ({ url }) => {
+      const client = keepAlive(url, headers, each);
+      try {
+        return await runLoad(each, seconds, async () => {
+          const { body, headers: own } = make();
+          const status = await client.post(path, body, own);
+          if (status < 200 || status > 299) throw new Error(`${path} was answered ${status}`);
+        });
+      } finally {
+        client.close();
+      }
+    }),
   );
-  let perSecond = 0;
-  for (const { non2xx, errors, timeouts, duration, ...result } of results) {
-    if (non2xx + errors + timeouts > 0)
-      throw new Error(`${path}: ${non2xx} refused, ${errors} failed, ${timeouts} timed out`);
-    perSecond += result['2xx'] / duration;
-  }
-  return perSecond;
+  return results.reduce((sum, { perSecond }) => sum + perSecond, 0);
 }
 
 async function sqlOverHttp(

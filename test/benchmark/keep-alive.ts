@@ -4,6 +4,8 @@ import { connect, type Socket } from 'node:net';
 export interface KeepAlive {
   /** Sends a GET over a connection that is free, or the next one that is. @returns the status of the answer */
   get(path: string): Promise<number>;
+  /** The same with a POST of JSON. */
+  post(path: string, body: object, headers?: Readonly<Record<string, string>>): Promise<number>;
   close(): void;
 }
 
@@ -14,26 +16,37 @@ export function keepAlive(
   connections: number,
 ): KeepAlive {
   const { hostname, port, host } = new URL(url);
-  const lines = Object.entries({ host, ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
+  const lines = linesOf({ host, ...headers });
   const free: Connection[] = Array.from({ length: connections }, () =>
     openConnection(Number(port), hostname),
   );
   const all = [...free];
   const waiting: ((connection: Connection) => void)[] = [];
+  async function send(request: string): Promise<number> {
+    const connection = free.pop() ?? (await new Promise<Connection>((resolve) => waiting.push(resolve)));
+    try {
+      return await connection.send(request);
+    } finally {
+      const next = waiting.shift();
+      if (next) next(connection);
+      else free.push(connection);
+    }
+  }
   return {
-    async get(path) {
-      const connection = free.pop() ?? (await new Promise<Connection>((resolve) => waiting.push(resolve)));
-      try {
-        return await connection.send(`GET ${path} HTTP/1.1\r\n${lines.join('')}\r\n`);
-      } finally {
-        const next = waiting.shift();
-        if (next) next(connection);
-        else free.push(connection);
-      }
+    get: (path) => send(`GET ${path} HTTP/1.1\r\n${lines}\r\n`),
+    post: (path, body, own = {}) => {
+      const text = JSON.stringify(body);
+      const length = linesOf({ ...own, 'content-length': String(Buffer.byteLength(text)) });
+      return send(`POST ${path} HTTP/1.1\r\n${lines}${length}\r\n${text}`);
     },
     close: () => all.forEach(({ socket }) => socket.destroy()),
   };
 }
+
+const linesOf = (headers: Readonly<Record<string, string>>): string =>
+  Object.entries(headers)
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('');
 
 interface Connection {
   readonly socket: Socket;
