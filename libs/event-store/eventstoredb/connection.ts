@@ -167,8 +167,10 @@ export const closedError = (): Error => new Error('the event store is closed');
 async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    const error = new EventStoreUnavailable(`EventStoreDB did not answer within ${Math.round(ms)} ms`);
-    timer = setTimeout(() => reject(error), ms);
+    timer = setTimeout(
+      () => reject(new EventStoreUnavailable(`EventStoreDB did not answer within ${Math.round(ms)} ms`)),
+      ms,
+    );
   });
   try {
     return await Promise.race([work, late]);
