@@ -16,7 +16,9 @@ export function createSnapshotter(
     const { state, revision, position, hash, recordedAt } = entry.head;
     // what is kept nowhere may not be forgotten either
     if (!snapshots || writeCache === noWriteCache) return;
-    if (revision - entry.snapshotAt < snapshots.every || hash === null) return;
+    const since = revision - entry.snapshotAt;
+    if (since < snapshots.every || hash === null) return;
+    if (since < Math.min(10 * snapshots.every, entry.kind.weight?.(state) ?? 1)) return;
     const previous = entry.snapshotAt;
     entry.snapshotAt = revision;
     const tenant = tenantOfStream(entry.name);

@@ -22,7 +22,10 @@ export interface StreamKind<State, Command, Event extends DomainEvent> {
   readonly snapshots?: {
     /** Stored snapshots of another version are ignored. */
     readonly version: number;
-    /** Events between two snapshots: also the most that a cold load must fold. */
+    /**
+     * Events between two snapshots, which a cold load must fold at most. Where the state weighs more, as many as it weighs, up
+     * to ten times as many: a large snapshot costs more to store.
+     */
     readonly every: number;
     of(state: State): unknown;
     from(stored: unknown): State;

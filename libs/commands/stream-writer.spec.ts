@@ -9,6 +9,7 @@ import { until } from '../../test/support/wait.js';
 import { accountKind } from './credits/account.js';
 import { createStreamWriter, type StreamWriterOptions } from './stream-writer.js';
 import type { CommandContext, CommandRequest } from './stream-kind.js';
+import { noWriteCache, type WriteCache } from './write-cache.js';
 
 const NOW = Date.UTC(2026, 0, 1);
 const account = accountKind(0);
@@ -145,6 +146,23 @@ describe('the stream writer', () => {
     for (let n = 1; n < 10; n++) await writer.execute(often, 'c', request(consume(`con${n}`, 1n), `k${n}`));
     const again = await writer.execute(often, 'c', request(grant('h', 100n), 'k0'));
     expect([again.replayed, again.events]).toEqual([true, first.events]);
+  });
+
+  it.each([
+    [1, 3],
+    [7, 7],
+    [100, 30],
+  ])('makes a snapshot of a state of weight %i every %i events where it is 3', async (weight, every) => {
+    const saved: number[] = [];
+    const writeCache: WriteCache = {
+      ...noWriteCache,
+      save: ({ revision }) => Promise.resolve(void saved.push(revision)),
+    };
+    const { writer } = given({ writeCache });
+    const kind = { ...account, weight: () => weight, snapshots: { ...account.snapshots!, every: 3 } };
+    await writer.execute(kind, 'c', request(grant('g', 100n)));
+    for (let n = 1; n <= 65; n++) await writer.execute(kind, 'c', request(consume(`con${n}`, 1n)));
+    expect(saved).toEqual(Array.from({ length: Math.floor(66 / every) }, (_, n) => (n + 1) * every - 1));
   });
 
   it('decides again after another writer was first, so that nothing is drawn twice', async () => {

@@ -31,15 +31,17 @@ export function burnDown(
 ): Drawdown {
   const allocations: Allocation[] = [];
   let wanted = amount;
-  let availableAfter = 0n;
+  // taken from the whole, because most grants count and few are drawn on
+  let availableAfter = account.balance;
   for (const grant of account.grants) {
     const pays = wanted > 0n && grant.remaining > 0n && grant.effectiveAt <= at && at < grant.expiresAt;
     const counts = grant.effectiveAt <= now && now < grant.expiresAt;
-    if ((!pays && !counts) || !admits(grant.applicability, usage)) continue;
-    const part = pays ? minAmount(wanted, grant.remaining) : 0n;
-    const remainingAfter = grant.remaining - part;
-    if (pays) allocations.push({ grant, amount: part, remainingAfter });
-    if (counts) availableAfter += remainingAfter;
+    const mayPay = (pays || counts) && admits(grant.applicability, usage);
+    if (!mayPay || !counts) availableAfter -= grant.remaining;
+    if (!mayPay || !pays) continue;
+    const part = minAmount(wanted, grant.remaining);
+    allocations.push({ grant, amount: part, remainingAfter: grant.remaining - part });
+    if (counts) availableAfter -= part;
     wanted -= part;
   }
   return { allocations, drawn: amount - wanted, availableAfter };

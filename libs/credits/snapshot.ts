@@ -39,14 +39,26 @@ export function snapshotOf(state: AccountState): unknown {
   };
 }
 
-const storedGrant = ({ amount, adjusted, remaining, held, expiresAt, narrowness, ...rest }: Grant) => ({
-  ...rest,
-  amount: formatAmount(amount),
-  adjusted: formatAmount(adjusted),
-  remaining: formatAmount(remaining),
-  held: formatAmount(held),
-  expiresAt: finiteOrNull(expiresAt),
-  narrowness: narrowness.map(finiteOrNull),
+/** Member by member: taking the rest of an object takes ten times as long, and an account may have very many grants. */
+const storedGrant = (grant: Grant): StoredGrant => ({
+  id: grant.id,
+  parentId: grant.parentId,
+  unit: grant.unit,
+  amount: formatAmount(grant.amount),
+  adjusted: formatAmount(grant.adjusted),
+  remaining: formatAmount(grant.remaining),
+  held: formatAmount(grant.held),
+  usedUntil: grant.usedUntil,
+  applicability: grant.applicability,
+  activated: grant.activated,
+  scope: grant.scope,
+  kind: grant.kind,
+  priority: grant.priority,
+  free: grant.free,
+  narrowness: grant.narrowness.map(finiteOrNull),
+  effectiveAt: grant.effectiveAt,
+  expiresAt: finiteOrNull(grant.expiresAt),
+  issued: grant.issued,
 });
 
 type GrantAmounts = 'amount' | 'adjusted' | 'remaining' | 'held';
@@ -112,7 +124,7 @@ export function stateFromSnapshot(stored: unknown): AccountState {
 const heldIn = (unit: string, holds: ReadonlyMap<string, Hold>): bigint =>
   [...holds.values()].reduce((sum, hold) => (hold.unit === unit ? sum + hold.amount : sum), 0n);
 
-/** Member by member in the order of `grantFrom`, so that both have one shape in V8. */
+/** In the order of `grantFrom`, so that both have one shape in V8. */
 const grantFromStored = (grant: StoredGrant): Grant => ({
   id: grant.id,
   parentId: grant.parentId,

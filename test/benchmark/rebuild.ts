@@ -12,7 +12,7 @@ import type { Comparison } from './comparison.js';
 import { inTurns } from './in-turns.js';
 import { ownDatabase } from './own-database.js';
 
-const EVENTS = 30_000;
+const EVENTS = 150_000;
 const ACCOUNTS = 1000;
 const ROUNDS = 3;
 const BALANCES_GOAL = 200_000;
@@ -49,7 +49,7 @@ export async function benchRebuild(server: string): Promise<Comparison[]> {
     return [
       await inTurns(
         {
-          name: `rebuild of all read models, ${EVENTS} events`,
+          name: `rebuild of all read models, ${EVENTS.toLocaleString('en')} events`,
           baselineName: 'COPY',
           goal: 0.5,
           unit: 'rows/s',

@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { createStreamWriter, openPostgresWriteCache } from '#libs/commands';
 import { accountKind } from '#libs/commands/credits';
 import type { Comparison } from './comparison.js';
+import { inTurns } from './in-turns.js';
 import { runLoad } from './load.js';
 import { openDrawdown, type OurLedger } from './our-ledger.js';
 import { ownDatabase } from './own-database.js';
@@ -9,23 +11,32 @@ import { ownDatabase } from './own-database.js';
 const HISTORIES = [1_000, 1_000_000] as const;
 const IN_FLIGHT = 64;
 const LOADS = 21;
+const ROUNDS = 3;
 const account = accountKind(0);
 
 /** What a consumption costs after a long history and with many grants, and what it takes to load an account anew. */
 export async function benchScaling(server: string, seconds: number): Promise<Comparison[]> {
   const results: Comparison[] = [];
   const url = await ownDatabase(server);
-  const ledger = await openDrawdown(url, 1);
-  const run = createRun(ledger);
-  await run.for(1);
-  const young = await run.for(seconds);
+  const ledger = await openDrawdown(url, 1 + HISTORIES.length * (ROUNDS + 1));
+  const old = createRun(ledger, 1);
+  let used = 1;
   const loads: number[] = [];
   for (const history of HISTORIES) {
-    await run.upTo(history);
+    await old.upTo(history);
     loads.push(await coldLoad(url, ledger));
-    const old = await run.for(seconds);
     results.push(
-      ratio(`consume after ${history.toLocaleString('en')} events`, old, young, 'young account', 0.9),
+      await inTurns(
+        {
+          name: `consume after ${history.toLocaleString('en')} events`,
+          baselineName: 'young account',
+          goal: 0.9,
+          unit: 'consumes/s',
+          ours: () => old.for(seconds),
+          baseline: () => createRun(ledger, ++used).for(seconds),
+        },
+        ROUNDS,
+      ),
     );
   }
   const [short, long] = loads as [number, number];
@@ -40,35 +51,39 @@ export async function benchScaling(server: string, seconds: number): Promise<Com
   });
   await ledger.close();
 
-  const rates: number[] = [];
-  for (const grants of [1, 10, 1000]) {
+  const one = await openDrawdown(await ownDatabase(server), 1, 1);
+  for (const [grants, goal] of [
+    [10, 0.9],
+    [1000, 0.5],
+  ] as const) {
     const many = await openDrawdown(await ownDatabase(server), 1, grants);
-    const on = createRun(many);
-    await on.for(1);
-    rates.push(await on.for(seconds));
+    results.push(
+      await inTurns(
+        {
+          name: `consume with ${grants.toLocaleString('en')} live grants`,
+          baselineName: 'one grant',
+          goal,
+          unit: 'consumes/s',
+          ours: () => createRun(many, 1).for(seconds),
+          baseline: () => createRun(one, 1).for(seconds),
+        },
+        ROUNDS,
+      ),
+    );
     await many.close();
   }
-  const [one, ten, thousand] = rates as [number, number, number];
-  results.push(ratio('consume with 10 live grants', ten, one, 'one grant', 0.9));
-  results.push(ratio('consume with 1,000 live grants', thousand, one, 'one grant', 0.5));
+  await one.close();
   return results;
 }
 
-const ratio = (
-  name: string,
-  ours: number,
-  baseline: number,
-  baselineName: string,
-  goal: number,
-): Comparison => ({ name, ours, baseline, baselineName, ratio: ours / baseline, goal, unit: 'consumes/s' });
-
-/** Consumes on the ledger's first account, and counts. */
-function createRun(ledger: OurLedger) {
+/** Consumes on one of the ledger's accounts. */
+function createRun(ledger: OurLedger, customer: number) {
+  const run = randomUUID();
   let done = 0;
-  const consume = (): Promise<void> => ledger.consume(1, `n${done++}`);
+  const consume = (): Promise<void> => ledger.consume(customer, `${run}-${done++}`);
   return {
-    /** @returns consumes a second */
-    for: async (seconds: number): Promise<number> => (await runLoad(IN_FLIGHT, seconds, consume)).perSecond,
+    /** @returns how many */
+    for: async (seconds: number): Promise<number> => (await runLoad(IN_FLIGHT, seconds, consume)).count,
     async upTo(events: number): Promise<void> {
       await Promise.all(
         Array.from({ length: IN_FLIGHT * 8 }, async () => {
@@ -85,8 +100,8 @@ async function coldLoad(url: string, { eventStore, tenant }: OurLedger): Promise
   const pool = new pg.Pool({ connectionString: url, max: 2 });
   pool.on('error', () => {}); // a connection that was let go of and ends with the server
   const times: number[] = [];
+  const writeCache = await openPostgresWriteCache(pool, eventStore.identity);
   for (let n = 0; n < LOADS; n++) {
-    const writeCache = await openPostgresWriteCache(pool, eventStore.identity);
     const writer = createStreamWriter({ eventStore, clock: () => Date.now(), writeCache });
     const begun = performance.now();
     await writer.read(account, tenant, 'c1');

@@ -14,7 +14,7 @@ import type { StreamKind } from '../stream-kind.js';
 
 export type AccountKind = StreamKind<AccountState, CreditCommand, CreditEvent>;
 
-/** Events between two snapshots of an account: the most a cold load folds. */
+/** Events between two snapshots of an account with few grants. */
 const SNAPSHOT_EVERY = 100;
 
 /**
