@@ -1,6 +1,5 @@
-import { readInstant } from '#libs/kernel';
 import type { EventStore, RecordedEvent } from '#libs/event-store';
-import { upcast } from '#libs/event-types';
+import { recordedAtOf, upcast } from '#libs/event-types';
 import { emptyEntry, foldRecorded, type AnyKind, type AnyWritten } from './stream-entry.js';
 import type { Receipt } from './write-cache.js';
 
@@ -22,7 +21,7 @@ export async function replayCommand(
     events: recorded.map(({ type, data }) => ({ type, data })),
     revision: last.revision,
     position: last.position,
-    recordedAt: readInstant(String(last.metadata['recordedAt'])),
+    recordedAt: recordedAtOf(last),
     replayed: true,
     stateAfter: () => foldTo(eventStore, stream, kind, last.revision),
   };

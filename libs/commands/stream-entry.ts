@@ -1,6 +1,6 @@
-import { readInstant, type DomainEvent, type Instant } from '#libs/kernel';
+import type { DomainEvent, Instant } from '#libs/kernel';
 import { NO_STREAM, type Position, type RecordedEvent } from '#libs/event-store';
-import { upcast } from '#libs/event-types';
+import { recordedAtOf, upcast } from '#libs/event-types';
 import type { CommandRequest, StreamKind, Written } from './stream-kind.js';
 import type { Receipt, Snapshot, StoredReceipt } from './write-cache.js';
 
@@ -91,7 +91,7 @@ export function foldRecorded(entry: StreamEntry, event: RecordedEvent): void {
     revision: event.revision,
     position: event.position,
     hash: String(event.metadata['hash']),
-    recordedAt: readInstant(String(event.metadata['recordedAt'])),
+    recordedAt: recordedAtOf(event),
   };
   const { commandId, fingerprint } = event.metadata;
   if (typeof commandId !== 'string') return;

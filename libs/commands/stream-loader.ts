@@ -5,7 +5,7 @@ import type { WriteCache } from './write-cache.js';
 export interface LoaderOptions {
   readonly cache: StreamCache;
   readonly writeCache: WriteCache;
-  /** Told of a command whose stream is in memory and whose key was looked up. */
+  /** Told of a command whose stream is in memory and whose key was looked up, or surely never used. */
   readonly arrived: (entry: StreamEntry, pending: PendingCommand) => void;
   readonly failed: (pending: PendingCommand, error: unknown) => void;
 }
@@ -27,10 +27,9 @@ export function createStreamLoader({
   let loading = false;
 
   function admit(pending: PendingCommand): void {
-    const { stream, commandId, request } = pending;
+    const { stream } = pending;
     const entry = cache.get(stream);
-    const isNew = commandId === null || !writeCache.mayHold({ tenant: request.context.tenant, commandId });
-    if (entry && isNew && !arriving.has(stream)) {
+    if (entry && !arriving.has(stream) && isNew(pending)) {
       pending.lookedUpTo = entry.forgotten;
       return arrived(entry, pending);
     }
@@ -38,6 +37,9 @@ export function createStreamLoader({
     arriving.set(stream, (arriving.get(stream) ?? 0) + 1);
     if (!loading) void loadArrivals();
   }
+
+  const isNew = ({ commandId, request }: PendingCommand): boolean =>
+    commandId === null || !writeCache.mayHold({ tenant: request.context.tenant, commandId });
 
   async function loadArrivals(): Promise<void> {
     loading = true;

@@ -1,5 +1,6 @@
-import { readInstant, type Instant } from '#libs/kernel';
+import type { Instant } from '#libs/kernel';
 import { type AppendBatch, type AppendResult, type EventStore, type RecordedEvent } from '#libs/event-store';
+import { recordedAtOf } from '#libs/event-types';
 
 /**
  * A log that begins as the real one does, or did at `until` (inclusive, by the time of recording), and keeps what is appended to itself:
@@ -40,7 +41,7 @@ export function supposedLog(eventStore: EventStore, until: Instant = Infinity): 
       const own = appended.get(stream);
       for await (const event of eventStore.readStream(stream, from)) {
         if (own && event.revision >= own.from) break;
-        if (readInstant(String(event.metadata['recordedAt'])) > until) break;
+        if (recordedAtOf(event) > until) break;
         yield event;
       }
       if (own) yield* own.events.slice(Math.max(0, from - own.from));

@@ -47,7 +47,7 @@ export class UnitDraft {
       throw contradiction(`${amount} drawn from grant ${grantId}`);
     this.balance -= amount;
     const usedUntil = usedAt > grant.usedUntil ? usedAt : grant.usedUntil;
-    this.grants[index] = drawnTo(grant, remainingAfter, usedUntil);
+    this.grants[index] = withLeft(grant, remainingAfter, grant.held, usedUntil);
     if (remainingAfter === 0n && grant.held === 0n) this.close(index, 'depleted');
   }
 
@@ -59,7 +59,7 @@ export class UnitDraft {
       throw contradiction(`${amount} carried from grant ${grantId}`);
     this.balance -= amount;
     if (remainingAfter === 0n) this.close(index, 'expired');
-    else this.grants[index] = { ...grant, remaining: remainingAfter };
+    else this.grants[index] = withLeft(grant, remainingAfter);
   }
 
   /** The end of a grant: all that remains is gone. */
@@ -119,7 +119,7 @@ export class UnitDraft {
     this.balance -= amount;
     this.held += amount;
     const usedUntil = usedAt > grant.usedUntil ? usedAt : grant.usedUntil;
-    this.grants[index] = { ...grant, remaining: remainingAfter, held: grant.held + amount, usedUntil };
+    this.grants[index] = withLeft(grant, remainingAfter, grant.held + amount, usedUntil);
   }
 
   /** Ends the hold of `amount + released`: the first is drawn, the second comes back, unless the grant has ended meanwhile. */
@@ -143,7 +143,7 @@ export class UnitDraft {
     if (held < 0n || forfeited || remaining !== remainingAfter)
       throw contradiction(`a hold on grant ${grantId} ended`);
     this.balance += released;
-    this.grants[index] = { ...grant, remaining, held };
+    this.grants[index] = withLeft(grant, remaining, held);
     if (remaining === 0n && held === 0n) this.close(index, 'depleted');
   }
 
@@ -199,15 +199,20 @@ export class UnitDraft {
   }
 }
 
-/** Written out, as {@link atRevision} is. */
-const drawnTo = (grant: Grant, remaining: Amount, usedUntil: Instant): Grant => ({
+/** The grant with something else left or held. Written out, as {@link atRevision} is. */
+const withLeft = (
+  grant: Grant,
+  remaining: Amount,
+  held = grant.held,
+  usedUntil = grant.usedUntil,
+): Grant => ({
   id: grant.id,
   parentId: grant.parentId,
   unit: grant.unit,
   amount: grant.amount,
   adjusted: grant.adjusted,
   remaining,
-  held: grant.held,
+  held,
   usedUntil,
   applicability: grant.applicability,
   activated: grant.activated,
@@ -225,7 +230,7 @@ const depleted = (grant: Grant): EndedGrant => ({
   endedAs: 'depleted',
   unit: grant.unit,
   issued: grant.issued,
-  grant: { ...grant, remaining: 0n },
+  grant: withLeft(grant, 0n),
 });
 
 export const contradiction = (what: string): Error => new Error(`history contradicts itself: ${what}`);

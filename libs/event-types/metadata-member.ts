@@ -1,4 +1,5 @@
 import type { RecordedEvent } from '#libs/event-store';
+import { readInstant, type Instant } from '#libs/kernel';
 import type { EventMetadata } from './metadata.js';
 
 /** A member of an event's metadata: read off its text where there is one, so that who needs nothing else of it parses nothing. */
@@ -7,6 +8,10 @@ export function metadataMember(event: RecordedEvent, name: keyof EventMetadata):
   const found = metadataText === undefined ? undefined : memberIn(metadataText, name);
   return found ?? event.metadata[name];
 }
+
+/** When the event was recorded. */
+export const recordedAtOf = (event: RecordedEvent): Instant =>
+  readInstant(String(metadataMember(event, 'recordedAt')));
 
 /**
  * A text without escapes, or a number, of an object's members on the outermost level; undefined where it is not plain to see.

@@ -1,7 +1,7 @@
-import { readInstant, type Instant } from '#libs/kernel';
+import type { Instant } from '#libs/kernel';
 import { allDue, evolve, type AccountState, type CreditEvent } from '#libs/credits';
 import type { Position, RecordedEvent } from '#libs/event-store';
-import { streamName, upcast } from '#libs/event-types';
+import { recordedAtOf, streamName, upcast } from '#libs/event-types';
 import type { CreditsDeps } from './deps.js';
 
 /** One recorded fact of an account. */
@@ -22,7 +22,7 @@ export async function* factsOf(
   for await (const event of eventStore.readStream(streamName(account.category, tenant, customerId), from)) {
     const { type, data } = upcast(event, account.eventTypes);
     const { revision, position, metadata } = event;
-    const recordedAt = readInstant(String(metadata['recordedAt']));
+    const recordedAt = recordedAtOf(event);
     yield { type, data, revision, position, metadata, recordedAt } as unknown as AccountFact;
   }
 }

@@ -1,4 +1,4 @@
-import { readInstant, type Instant } from '#libs/kernel';
+import type { Instant } from '#libs/kernel';
 import {
   postingsOf,
   totalsOf,
@@ -8,7 +8,7 @@ import {
   type TotalsKey,
 } from '#libs/credits';
 import type { Position, RecordedEvent } from '#libs/event-store';
-import { streamName, upcast } from '#libs/event-types';
+import { recordedAtOf, streamName, upcast } from '#libs/event-types';
 import type { CreditsDeps } from './deps.js';
 
 type Reading = Pick<CreditsDeps, 'eventStore' | 'account'>;
@@ -112,7 +112,7 @@ export const within = ({ from = -Infinity, to = Infinity }: Period, at: Instant)
 export function journalEntry({ fact, event, customerId }: LedgerFact, period: Period): JournalEntry | null {
   const postings = postingsOf(fact).filter(({ at }) => within(period, at));
   if (postings.length === 0) return null;
-  const { position, id, type, metadata } = event;
-  const recordedAt = new Date(readInstant(String(metadata['recordedAt']))).toISOString();
+  const { position, id, type } = event;
+  const recordedAt = new Date(recordedAtOf(event)).toISOString();
   return { position, eventId: id, type, customerId, recordedAt, postings };
 }

@@ -1,6 +1,6 @@
-import { issue, parseInstant, Problem, readInstant, type Instant, type Json } from '#libs/kernel';
+import { issue, parseInstant, Problem, type Instant, type Json } from '#libs/kernel';
 import { withoutUnset, type Customer, type Document, type Metadata } from '#libs/catalog';
-import { streamName, upcast } from '#libs/event-types';
+import { recordedAtOf, streamName, upcast } from '#libs/event-types';
 import {
   activeSeats,
   componentsOf,
@@ -269,7 +269,7 @@ export async function seatHistory(
     for await (const recorded of eventStore.readStream(
       streamName(subscriptions.category, tenant, subscriptionId),
     )) {
-      const { type, data, metadata } = upcast(recorded, subscriptions.eventTypes);
+      const { type, data } = upcast(recorded, subscriptions.eventTypes);
       if (type !== 'SeatAdded' && type !== 'SeatRemoved') continue;
       movements.push({
         subscriptionId,
@@ -277,7 +277,7 @@ export async function seatHistory(
         customerId: String(data['customerId']),
         externalCustomerId: String(data['externalCustomerId']),
         timestamp: String(data['at']),
-        recordedAt: readInstant(String(metadata['recordedAt'])),
+        recordedAt: recordedAtOf(recorded),
       });
     }
   return movements;

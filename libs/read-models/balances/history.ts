@@ -1,4 +1,4 @@
-import { readInstant, type Instant } from '#libs/kernel';
+import type { Instant } from '#libs/kernel';
 import {
   allDue,
   createTimeline,
@@ -9,7 +9,7 @@ import {
   type UnitAsOf,
 } from '#libs/credits';
 import type { EventStore, Position, RecordedEvent } from '#libs/event-store';
-import { eventTypesOf, upcast } from '#libs/event-types';
+import { eventTypesOf, recordedAtOf, upcast } from '#libs/event-types';
 
 const ACCOUNT_EVENTS = eventTypesOf('creditAccount');
 
@@ -45,7 +45,6 @@ export function createHistory(
   let weight = 0;
   let reading: Promise<unknown> = Promise.resolve();
 
-  const recordedAtOf = ({ metadata }: RecordedEvent): Instant => readInstant(String(metadata['recordedAt']));
   const isWithin = (known: KnownUntil, position: Position, recordedAt: Instant): boolean =>
     known === undefined ||
     ('position' in known ? position <= known.position : recordedAt <= known.recordedAt);

@@ -1,5 +1,6 @@
 import type { Position, RecordedEvent } from '#libs/event-store';
-import { formatInstant, readInstant, type Instant } from '#libs/kernel';
+import { recordedAtOf } from '#libs/event-types';
+import { formatInstant, type Instant } from '#libs/kernel';
 import type { KnownUntil } from '../balances/history.js';
 import { inTransaction, transaction } from '../database.js';
 import { run } from '../sink.js';
@@ -113,7 +114,7 @@ function createChoice(to: AsOf, upTo: Position) {
   function isKnown(event: RecordedEvent): boolean {
     if (event.position > upTo) return false;
     if ('recordedAt' in to) {
-      const recordedAt = readInstant(String(event.metadata['recordedAt']));
+      const recordedAt = recordedAtOf(event);
       latest = Math.max(latest, recordedAt);
       if (recordedAt > to.recordedAt) {
         later++;
