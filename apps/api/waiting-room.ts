@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { EventStoreUnavailable } from '#libs/event-store';
-import { Problem } from '#libs/kernel';
+import { backOff, Problem } from '#libs/kernel';
 import type { Closer, Config, Logger } from '#libs/platform';
 import { problemBody } from './http/index.js';
 
@@ -41,7 +41,7 @@ export function createWaitingRoom(
           if (!(error instanceof EventStoreUnavailable)) throw error;
           logger.warn({ err: error }, 'the event store does not answer yet');
           if (!server) await open();
-          await pause(Math.min(SLOWEST_RETRY, 250 * 2 ** Math.min(failures, 10)));
+          await pause(backOff(failures, 250, SLOWEST_RETRY));
         }
       }
     },

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
+import { backOff } from '#libs/kernel';
 import type { Config } from '#libs/platform';
 import type { Project, ProjectorNews } from '#libs/read-models';
 
@@ -49,7 +50,7 @@ export function projectInThread(where: Where, onError: (error: unknown) => void)
         await new Promise((resolve) => next.on('exit', resolve));
         thread = undefined;
         news.projecting(false);
-        const wait = Math.min(SLOWEST_AGAIN, AGAIN * 2 ** Math.min(failures++, 10));
+        const wait = backOff(failures++, AGAIN, SLOWEST_AGAIN);
         await pause(wait, undefined, { signal }).catch(() => undefined);
       }
     }

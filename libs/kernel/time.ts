@@ -48,3 +48,7 @@ export function readInstant(stored: string): Instant {
   if (Number.isNaN(instant)) throw new Error(`stored time ${JSON.stringify(stored)} is not a time`);
   return instant;
 }
+
+/** Milliseconds to wait after so many failures in a row (from 0): `first`, then twice as long each time, up to `slowest`. */
+export const backOff = (failures: number, first: number, slowest: number): number =>
+  Math.min(slowest, first * 2 ** Math.min(failures, 10));

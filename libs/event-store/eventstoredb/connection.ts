@@ -2,6 +2,7 @@ import { EventStoreDBClient } from '@eventstore/db-client';
 import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { setImmediate, setTimeout as pause } from 'node:timers/promises';
+import { backOff } from '#libs/kernel';
 import { EventStoreUnavailable } from '../event-store.js';
 import { isTransient, unavailable } from './errors.js';
 import { identify, watchOver } from './identity.js';
@@ -145,7 +146,7 @@ export function createConnection(
         } catch (error) {
           if (closing.signal.aborted) throw closedError();
           if (!isTransient(error)) throw error;
-          const wait = Math.min(SLOWEST_RETRY_MS, 20 * 2 ** Math.min(failures, 10));
+          const wait = backOff(failures, 20, SLOWEST_RETRY_MS);
           if (performance.now() + wait >= deadline) throw error;
           await pause(wait, undefined, { signal: closing.signal }).catch(() => undefined);
         }

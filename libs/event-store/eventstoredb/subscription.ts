@@ -1,4 +1,5 @@
 import { excludeSystemEvents, START, type AllStreamSubscription } from '@eventstore/db-client';
+import { backOff } from '#libs/kernel';
 import {
   EventStoreUnavailable,
   type Checkpoint,
@@ -57,7 +58,7 @@ export function subscribeTo(
         if (!(error instanceof EventStoreUnavailable)) throw error;
         if (stopped) return;
         bell.reset(); // what broke has rung it
-        await bell.wait(Math.min(SLOWEST_RETRY_MS, 50 * 2 ** Math.min(failures++, 10)));
+        await bell.wait(backOff(failures++, 50, SLOWEST_RETRY_MS));
       }
     }
   }

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { backOff } from '#libs/kernel';
 import {
   EventStoreUnavailable,
   type AppendBatch,
@@ -14,6 +15,7 @@ import { createRecentAppends } from './recent.js';
 
 /** How long a notification may be missed before the log is looked at anyway. */
 const POLL_MS = 400;
+const FIRST_RETRY_MS = 50;
 const SLOWEST_RETRY_MS = 5000;
 /** For a connection to come about, and to say farewell. */
 const PATIENCE_MS = 5000;
@@ -73,7 +75,7 @@ export function createSubscriptions({ connectionString, isOwn, readAll, onError 
         if (!closed) onError(error);
       }
       await atMost(PATIENCE_MS, client.end()).catch(() => {});
-      if (!closed) await closing.wait(retryAfter(attempt));
+      if (!closed) await closing.wait(backOff(attempt, FIRST_RETRY_MS, SLOWEST_RETRY_MS));
     }
   }
 
@@ -128,7 +130,7 @@ export function createSubscriptions({ connectionString, isOwn, readAll, onError 
           if (!(error instanceof EventStoreUnavailable)) throw error;
           onError(error);
           mustLook = true;
-          if (!stopped) await bell.wait(retryAfter(failures++));
+          if (!stopped) await bell.wait(backOff(failures++, FIRST_RETRY_MS, SLOWEST_RETRY_MS));
           continue;
         }
         if (stopped) return;
@@ -188,8 +190,6 @@ function assertDense(after: Checkpoint | null, { events }: LogSlice): void {
     last = position;
   }
 }
-
-const retryAfter = (failures: number): number => Math.min(SLOWEST_RETRY_MS, 50 * 2 ** Math.min(failures, 10));
 
 /** Why it rings: something was appended by this store, which is in memory; or anything may have happened. */
 type Ring = 'appended' | 'look';

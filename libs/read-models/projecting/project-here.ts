@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type pg from 'pg';
 import type { EventStore, Position } from '#libs/event-store';
 import { EVENT_TYPES, type EventTypes } from '#libs/event-types';
+import { backOff } from '#libs/kernel';
 import { ReadModelsOfAnotherLog, type Standing } from '../checkpoints/checkpoints.js';
 import { PROJECTOR_LOCK } from '../locks.js';
 import type { Projection } from '../projection.js';
@@ -87,15 +88,15 @@ export function projectHere(options: ProjectHereOptions): Project {
 
     async function keepServing(): Promise<void> {
       for (let failures = 0; !signal.aborted;) {
+        let wait = ASK_AGAIN;
         try {
           await serve();
           failures = 0;
         } catch (error) {
-          failures++;
           if (!signal.aborted) onError(error);
           if (error instanceof ReadModelsOfAnotherLog) return;
+          wait = backOff(failures++, ASK_AGAIN, SLOWEST_RETRY);
         }
-        const wait = Math.min(SLOWEST_RETRY, ASK_AGAIN * 2 ** Math.max(0, Math.min(failures, 10) - 1));
         await pause(wait, undefined, { signal }).catch(ignore);
       }
     }
