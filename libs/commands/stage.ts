@@ -191,13 +191,16 @@ function metadataOf(
   { tenant, actor, correlationId }: CommandContext,
   now: Instant,
   command: { readonly commandId: string | null; readonly fingerprint: string | undefined } | undefined,
-): Omit<EventMetadata, 'hash' | 'previousHash'> {
+): Omit<EventMetadata, 'hash' | 'previousHash'> & Record<'hash' | 'previousHash', undefined> {
   return {
     actor,
     commandId: command?.commandId ?? undefined,
     correlationId,
     effectiveAt: kind.effectiveAt?.(event),
     fingerprint: command?.fingerprint,
+    // set by the chain; in their places, so that nothing has to be brought into order
+    hash: undefined,
+    previousHash: undefined,
     recordedAt: formatInstant(now),
     schemaVersion: versionOf(kind, event),
     tenant,

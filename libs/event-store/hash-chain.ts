@@ -26,7 +26,7 @@ export interface ChainLink {
   readonly previousHash: string | null;
   readonly type: string;
   readonly data: Members;
-  /** Without `previousHash` and `hash`. */
+  /** Without `previousHash` and `hash`; unset ones in their places save bringing the members into order. */
   readonly metadata: Members;
 }
 
@@ -39,14 +39,12 @@ export function chainEvent({ stream, previousHash, type, data, metadata }: Chain
   event: NewEvent;
   hash: string;
 } {
-  if ('hash' in metadata || 'previousHash' in metadata)
+  if (metadata['hash'] !== undefined || metadata['previousHash'] !== undefined)
     throw new Error(`the metadata of ${type} carries a hash already`);
-  const previous = previousHash ?? genesisHash(stream);
+  const linkedTo = previousHash ?? genesisHash(stream);
   const text = canonicalJson(data as Json);
-  const members = metadataMembers(metadata);
-  const hash = hashOf(previous, type, text, members);
-  // both members go to their sorted places, so that nothing is brought into canonical form twice
-  const stored = `{${members[0]}"hash":"${hash}",${members[1]}"previousHash":"${previous}"${members[2] && `,${members[2].slice(0, -1)}`}}`;
+  const hash = hashOf(linkedTo, type, text, metadata);
+  const stored = canonicalJson({ ...metadata, hash, previousHash: linkedTo });
   return { event: { id: idOf(hash), type, data: text, metadata: stored }, hash };
 }
 
@@ -94,7 +92,7 @@ export function createChainVerifier(): ChainVerifier {
         if (previousHash !== (last?.hash ?? genesisHash(stream)))
           reasons.push('previousHash is not the hash of the event before it');
         const text = canonicalJson(data as Json);
-        if (hash !== hashOf(previousHash, type, text, metadataMembers(metadata)))
+        if (hash !== hashOf(previousHash, type, text, unlinked(metadata)))
           reasons.push('the content does not match the hash');
         if (event.id !== idOf(hash)) reasons.push('the id does not match the hash');
       }
@@ -117,39 +115,15 @@ export async function verifyChain(
   return { checked: verifier.checked, faults };
 }
 
-/** Canonical members, each with a comma behind it: those before `hash`, those between, those after `previousHash`. */
-type Parts = readonly [string, string, string];
+/** Metadata without what links an event to the one before it. */
+const unlinked = (metadata: Members): Members => ({ ...metadata, hash: undefined, previousHash: undefined });
 
-function metadataMembers(metadata: Members): Parts {
-  let before = '';
-  let between = '';
-  let after = '';
-  for (const key of keysInOrder(metadata)) {
-    const value = metadata[key];
-    if (value === undefined || key === 'hash' || key === 'previousHash') continue;
-    const member = `${JSON.stringify(key)}:${canonicalJson(value as Json)},`;
-    if (key < 'hash') before += member;
-    else if (key < 'previousHash') between += member;
-    else after += member;
-  }
-  return [before, between, after];
-}
-
-/** Sorted by UTF-16 code units; mostly they are so already. */
-function keysInOrder(members: Members): readonly string[] {
-  const keys = Object.keys(members);
-  for (let index = 1; index < keys.length; index++) if (keys[index - 1]! > keys[index]!) return keys.sort();
-  return keys;
-}
-
-function hashOf(previousHash: string, type: string, data: string, members: Parts): string {
-  const metadata = (members[0] + members[1] + members[2]).slice(0, -1);
-  return digest(
+const hashOf = (previousHash: string, type: string, data: string, metadata: Members): string =>
+  digest(
     'sha256',
-    `${previousHash}{"data":${data},"metadata":{${metadata}},"type":${JSON.stringify(type)}}`,
+    `${previousHash}{"data":${data},"metadata":${canonicalJson(metadata as Json)},"type":${JSON.stringify(type)}}`,
     'hex',
   );
-}
 
 /** Version 8 (made by a rule of our own), variant 10; the other 122 bits are the hash's. */
 function idOf(hash: string): string {
