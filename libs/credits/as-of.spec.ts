@@ -1,23 +1,27 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { accountAsOf, unitOf, type CreditEvent } from '#libs/credits';
-import { HOUR } from '#libs/kernel';
+import { accountAsOf, unitOf, type CreditEvent, type RecordedFact } from '#libs/credits';
+import { formatAmount, HOUR } from '#libs/kernel';
 import { lives } from '../../test/support/arbitraries.js';
+import { consumed, day, issued } from '../../test/support/credit-facts.js';
 import { fold, play, settleAt } from '../../test/support/credit-history.js';
 import { plainAsOf } from '../../test/support/plain-as-of.js';
 
-const logOf = (turns: ReturnType<typeof play>): readonly CreditEvent[] =>
-  turns.flatMap(({ settled, events }) => [...settled, ...events]);
+const logOf = (turns: ReturnType<typeof play>): readonly RecordedFact[] =>
+  turns.flatMap(({ settled, events, now }) =>
+    [...settled, ...events].map((fact) => ({ fact, recordedAt: now })),
+  );
 
 describe('an account as of an instant', () => {
-  test('is the folded state once every recorded fact has taken effect', () => {
+  test('is the folded state, also where usage lies ahead of its recording', () => {
     let seen = 0;
     fc.assert(
-      fc.property(lives(), (steps) => {
+      fc.property(lives(), fc.nat(48), (steps, hours) => {
         const turns = play(steps);
         const log = logOf(turns);
-        const at = turns.at(-1)!.now + 48 * HOUR; // usage lies at most 24 hours ahead
-        const state = fold(settleAt(fold(log), at), fold(log));
+        const at = turns.at(-1)!.now + hours * HOUR;
+        const folded = fold(log.map(({ fact }) => fact));
+        const state = fold(settleAt(folded, at), folded);
         for (const one of accountAsOf(log, at)) {
           const account = unitOf(state, one.unit);
           const active = account.grants.filter(
@@ -54,7 +58,7 @@ describe('an account as of an instant', () => {
 
   test('follows the half-open windows exactly, whatever was recorded when', () => {
     const at = (text: string): number => Date.parse(text);
-    const log: readonly CreditEvent[] = [
+    const facts: readonly CreditEvent[] = [
       {
         type: 'GrantIssued',
         data: {
@@ -95,6 +99,7 @@ describe('an account as of an instant', () => {
         },
       },
     ];
+    const log = facts.map((fact) => ({ fact, recordedAt: at('2026-01-04T00:00:00.000Z') }));
     const ledgers = [
       '2026-01-01T23:59:59.999Z',
       '2026-01-02T00:00:00.000Z',
@@ -114,5 +119,23 @@ describe('an account as of an instant', () => {
       [[units(6), '0']],
       [['0', '0']],
     ]);
+  });
+
+  test('counts usage ahead of its recording from then on: nobody else can draw it', () => {
+    const log = [
+      { fact: issued('g', '10'), recordedAt: day(0) },
+      { fact: consumed('c', [['g', '4', '6']], { on: 2 }), recordedAt: day(1) },
+    ];
+    const ledgerOn = (count: number): string =>
+      accountAsOf(log, day(count))
+        .map(({ ledger }) => formatAmount(ledger))
+        .join();
+    expect([0, 1, 2].map(ledgerOn)).toEqual(['10', '6', '6']);
+  });
+
+  test('names a unit once something was recorded in it, though it moved nothing', () => {
+    const log = [{ fact: consumed('c', []), recordedAt: day(1) }];
+    expect(accountAsOf(log, day(1))).toMatchObject([{ unit: 'calls', ledger: 0n, debt: 0n, grants: 0 }]);
+    expect(accountAsOf([], day(1))).toEqual([]);
   });
 });

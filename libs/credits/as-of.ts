@@ -8,7 +8,10 @@ import { movementsOf, type MovementKind } from './movements.js';
 /** One unit of an account as it stood at an instant. */
 export interface UnitAsOf {
   readonly unit: string;
-  /** What remained on the grants that were active, and what was held. */
+  /**
+   * What remained on the grants that were active, and what was held. Usage that was reported later may have drawn what was
+   * given back only after `at`: then this is below what is held, or below 0, as the sum of the movements is.
+   */
   readonly ledger: Amount;
   /** Set aside by holds that were open. */
   readonly held: Amount;
@@ -30,14 +33,25 @@ interface GrantAsOf {
   remaining: Amount;
 }
 
+/** A fact, and when it was recorded. */
+export interface RecordedFact {
+  readonly fact: CreditEvent;
+  readonly recordedAt: Instant;
+}
+
 /**
  * The account at `at` as the given facts tell it: a movement counts from its own effective time on, whenever it was
- * recorded, and a grant in `[effectiveAt, expiresAt)`. More facts recorded later change nothing of what these tell.
+ * recorded after that, and a grant in `[effectiveAt, expiresAt)`. Usage ahead of its recording counts from then on: what it
+ * has drawn nobody else can. More facts recorded later change nothing of what these tell.
  */
-export function accountAsOf(known: readonly CreditEvent[], at: Instant): readonly UnitAsOf[] {
+export function accountAsOf(known: readonly RecordedFact[], at: Instant): readonly UnitAsOf[] {
   const timeline = createTimeline();
-  for (const fact of known) timeline.add(fact);
-  return timeline.asOf(known.length, allDue(known.reduce(evolve, initialAccount), at), at);
+  let state = initialAccount;
+  for (const recorded of known) {
+    timeline.add(recorded);
+    state = evolve(state, recorded.fact);
+  }
+  return timeline.asOf(known.length, allDue(state, at), at);
 }
 
 /** An account's facts reduced to what they move and when: what answers `accountAsOf` again and again. */
@@ -47,7 +61,7 @@ export interface Timeline {
   /** Facts, movements and grants kept. */
   readonly size: number;
   /** @throws Error for a fact about a grant that was not issued */
-  add(fact: CreditEvent): void;
+  add(recorded: RecordedFact): void;
   /**
    * The account at `at` as its first `count` facts tell it.
    * @param due what time has made due by `at` after those facts
@@ -67,6 +81,8 @@ interface Change {
 export function createTimeline(): Timeline {
   const numbers = new Map<string, number>();
   const units = new Map<string, number>();
+  /** Of each unit: the fact that first named it. */
+  const firsts: number[] = [];
   const grants: GrantAsOf[] = [];
   const changes: Change[] = [];
   /** Of each fact: where its movements end. */
@@ -85,12 +101,16 @@ export function createTimeline(): Timeline {
   };
   const unitNumber = (unit: string): number => {
     let number = units.get(unit);
-    if (number === undefined) units.set(unit, (number = units.size));
+    if (number === undefined) {
+      units.set(unit, (number = units.size));
+      firsts.push(ends.length);
+    }
     return number;
   };
 
-  function add(fact: CreditEvent): void {
+  function add({ fact, recordedAt }: RecordedFact): void {
     const number = ends.length;
+    if ('balanceAfter' in fact.data) unitNumber(fact.data.unit);
     if (fact.type === 'GrantIssued') {
       const { grantId, unit } = fact.data;
       numbers.set(grantId, grants.length);
@@ -100,7 +120,7 @@ export function createTimeline(): Timeline {
     if (change) changes.push({ ...change, fact: number, grant: numberOf(change.grantId) });
     for (const { kind, grantId, unit, amount, at } of movementsOf(fact)) {
       whose.push(grantId === null ? -1 - unitNumber(unit) : numberOf(grantId));
-      ats.push(fact.type === 'GrantIssued' ? -Infinity : at); // a grant is known before it counts
+      ats.push(fact.type === 'GrantIssued' ? -Infinity : Math.min(at, recordedAt)); // a grant is known before it counts
       kinds.push(kind);
       amounts.push(amount);
     }
@@ -150,7 +170,8 @@ export function createTimeline(): Timeline {
           if (counts <= at || fact.type === 'GrantIssued')
             sums.add(grantId === null ? null : grantOf(grantId), unit, kind, amount);
       }
-      return sums.units([...own, ...later.values()], at);
+      const named = names.filter((_, number) => firsts[number]! < count);
+      return sums.units(named, [...own, ...later.values()], at);
     },
   };
 }
@@ -180,8 +201,8 @@ function createSums() {
       else if (kind === 'settlement') put(debts, unit, amount);
       else if (kind === 'hold' || kind === 'release') put(held, unit, -amount);
     },
-    units(all: readonly GrantAsOf[], at: Instant): readonly UnitAsOf[] {
-      const units = [...new Set([...all.map(({ unit }) => unit), ...debts.keys()])].sort();
+    units(named: readonly string[], all: readonly GrantAsOf[], at: Instant): readonly UnitAsOf[] {
+      const units = [...new Set([...named, ...all.map(({ unit }) => unit)])].sort();
       return units.map((unit) => unitAsOf(unit, all, held.get(unit) ?? 0n, debts.get(unit) ?? 0n, at));
     },
   };
@@ -201,9 +222,10 @@ function unitAsOf(
 ): UnitAsOf {
   const sum = (some: readonly GrantAsOf[]): Amount =>
     some.reduce((total, { remaining }) => total + remaining, 0n);
-  const ours = all.filter((grant) => grant.unit === unit && grant.remaining > 0n);
+  const ours = all.filter((grant) => grant.unit === unit);
   const active = ours.filter(({ effectiveAt, expiresAt }) => effectiveAt <= at && at < expiresAt);
-  const ends = Math.min(...active.map(({ expiresAt }) => expiresAt));
+  const left = active.filter(({ remaining }) => remaining > 0n);
+  const ends = Math.min(...left.map(({ expiresAt }) => expiresAt));
   return {
     unit,
     ledger: sum(active) + held,
@@ -211,8 +233,8 @@ function unitAsOf(
     debt,
     scheduled: sum(ours.filter(({ effectiveAt }) => effectiveAt > at)),
     nextExpiry: Number.isFinite(ends)
-      ? { at: ends, amount: sum(active.filter(({ expiresAt }) => expiresAt === ends)) }
+      ? { at: ends, amount: sum(left.filter(({ expiresAt }) => expiresAt === ends)) }
       : null,
-    grants: active.length,
+    grants: left.length,
   };
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { createMemoryEventStore } from '#libs/event-store/memory';
-import type { CreditEvent } from '#libs/credits';
+import type { CreditEvent, RecordedFact } from '#libs/credits';
 import { formatAmount, formatInstant, HOUR } from '#libs/kernel';
 import { createBalancesAsOf } from '#libs/read-models';
 import { appendEvent, appendFacts } from '../support/append-event.js';
@@ -12,7 +12,7 @@ import { plainAsOf } from '../support/plain-as-of.js';
 
 const STREAM = 'creditAccount-t_c';
 
-const plain = (known: readonly CreditEvent[], at: number) =>
+const plain = (known: readonly RecordedFact[], at: number) =>
   plainAsOf(known, at).map(({ unit, ledger, held, debt, scheduled, nextExpiry, grants }) => ({
     unit,
     ledger: formatAmount(ledger),
@@ -65,7 +65,10 @@ describe('balances at any time, as known at any time', () => {
               customerId: 'c',
               at: formatInstant(at),
               position: count,
-              balances: plain(log.slice(0, count), at),
+              balances: plain(
+                log.slice(0, count).map((fact, index) => ({ fact, recordedAt: recordedAt[index]! })),
+                at,
+              ),
             });
           }),
         );

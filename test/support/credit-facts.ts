@@ -76,7 +76,7 @@ export function issued(
   };
 }
 
-/** The fact that usage took `parts` (grant, amount, what the grant has left) and owes `debt`. */
+/** The fact that usage, on day 0 unless said otherwise, took `parts` (grant, amount, what the grant has left) and owes `debt`. */
 export function consumed(
   consumptionId: string,
   parts: readonly (readonly [string, string, string])[],
@@ -84,7 +84,8 @@ export function consumed(
     debt = '0',
     context,
     unit = 'calls',
-  }: { debt?: string; context?: Consume['context']; unit?: string } = {},
+    on = 0,
+  }: { debt?: string; context?: Consume['context']; unit?: string; on?: number } = {},
 ): CreditEvent {
   return {
     type: 'CreditsConsumed',
@@ -93,7 +94,7 @@ export function consumed(
       unit,
       requested: '0',
       onShortage: 'pending',
-      effectiveAt: onDay(0),
+      effectiveAt: onDay(on),
       ...(context === undefined ? {} : { context }),
       allocations: parts.map(([grantId, amount, remainingAfter]) => ({ grantId, amount, remainingAfter })),
       consumed: '0',

@@ -1,5 +1,5 @@
 import { readInstant, type Amount, type Instant } from '#libs/kernel';
-import { allDue, creditAccount, movementsOf, type CreditEvent, type UnitAsOf } from '#libs/credits';
+import { allDue, creditAccount, movementsOf, type RecordedFact, type UnitAsOf } from '#libs/credits';
 
 interface GrantAsOf {
   readonly unit: string;
@@ -9,8 +9,10 @@ interface GrantAsOf {
 }
 
 /** The account at `at` in the plainest way: every fact is looked at, every time. */
-export function plainAsOf(known: readonly CreditEvent[], at: Instant): readonly UnitAsOf[] {
-  const facts = [...known, ...allDue(known.reduce(creditAccount.evolve, creditAccount.initialState), at)];
+export function plainAsOf(known: readonly RecordedFact[], at: Instant): readonly UnitAsOf[] {
+  const state = known.map(({ fact }) => fact).reduce(creditAccount.evolve, creditAccount.initialState);
+  const facts = [...known, ...allDue(state, at).map((fact) => ({ fact, recordedAt: Infinity }))];
+  const named = new Set<string>();
   const grants = new Map<string, GrantAsOf>();
   const debts = new Map<string, Amount>();
   const holds = new Map<string, Amount>();
@@ -20,8 +22,9 @@ export function plainAsOf(known: readonly CreditEvent[], at: Instant): readonly 
     const grant = grants.get(grantId)!;
     if (readInstant(ended) <= at) grant.expiresAt = Math.min(grant.expiresAt, readInstant(ended));
   };
-  for (const fact of facts) {
+  for (const { fact, recordedAt } of facts) {
     const { type, data } = fact;
+    if ('balanceAfter' in data) named.add(data.unit);
     if (type === 'GrantIssued')
       grants.set(data.grantId, { unit: data.unit, ...windowOf(data), remaining: 0n });
     else if (type === 'GrantAmended' && readInstant(data.amendedAt) <= at)
@@ -29,7 +32,7 @@ export function plainAsOf(known: readonly CreditEvent[], at: Instant): readonly 
     else if (type === 'GrantExpired') over(data.grantId, data.expiredAt);
     else if (type === 'GrantVoided') over(data.grantId, data.voidedAt);
     for (const { kind, grantId, unit, amount, at: counts } of movementsOf(fact)) {
-      if (counts > at && type !== 'GrantIssued') continue;
+      if (counts > at && recordedAt > at && type !== 'GrantIssued') continue;
       if (grantId !== null) grants.get(grantId)!.remaining += amount;
       if (grantId === null || kind === 'settlement')
         add(debts, unit, kind === 'settlement' ? amount : -amount);
@@ -37,8 +40,9 @@ export function plainAsOf(known: readonly CreditEvent[], at: Instant): readonly 
     }
   }
   const all = [...grants.values()];
-  const units = [...new Set([...all.map(({ unit }) => unit), ...debts.keys()])].sort();
-  return units.map((unit) => unitAsOf(unit, all, holds.get(unit) ?? 0n, debts.get(unit) ?? 0n, at));
+  return [...named]
+    .sort()
+    .map((unit) => unitAsOf(unit, all, holds.get(unit) ?? 0n, debts.get(unit) ?? 0n, at));
 }
 
 const windowOf = (data: { readonly effectiveAt: string; readonly expiresAt?: string }) => ({
@@ -55,9 +59,10 @@ function unitAsOf(
 ): UnitAsOf {
   const sum = (some: readonly GrantAsOf[]): Amount =>
     some.reduce((total, { remaining }) => total + remaining, 0n);
-  const ours = all.filter((grant) => grant.unit === unit && grant.remaining > 0n);
+  const ours = all.filter((grant) => grant.unit === unit);
   const active = ours.filter(({ effectiveAt, expiresAt }) => effectiveAt <= at && at < expiresAt);
-  const ends = Math.min(...active.map(({ expiresAt }) => expiresAt));
+  const left = active.filter(({ remaining }) => remaining > 0n);
+  const ends = Math.min(...left.map(({ expiresAt }) => expiresAt));
   return {
     unit,
     ledger: sum(active) + held,
@@ -65,8 +70,8 @@ function unitAsOf(
     debt,
     scheduled: sum(ours.filter(({ effectiveAt }) => effectiveAt > at)),
     nextExpiry: Number.isFinite(ends)
-      ? { at: ends, amount: sum(active.filter(({ expiresAt }) => expiresAt === ends)) }
+      ? { at: ends, amount: sum(left.filter(({ expiresAt }) => expiresAt === ends)) }
       : null,
-    grants: active.length,
+    grants: left.length,
   };
 }

@@ -52,9 +52,10 @@ export function createHistory(
   function take(event: RecordedEvent): void {
     const fact = upcast(event, ACCOUNT_EVENTS) as unknown as CreditEvent;
     const after = evolve(state, fact); // throws before anything is kept
-    timeline.add(fact);
+    const recordedAt = recordedAtOf(event);
+    timeline.add({ fact, recordedAt });
     positions.push(event.position);
-    recordedAts.push(recordedAtOf(event));
+    recordedAts.push(recordedAt);
     state = after;
     // no more states than facts, however large they are
     const since = positions.length - states.at(-1)!.count;
