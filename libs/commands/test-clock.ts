@@ -1,4 +1,4 @@
-import { formatInstant, readInstant, type Decider, type Instant } from '#libs/kernel';
+import { DAY, formatInstant, issue, Problem, readInstant, type Decider, type Instant } from '#libs/kernel';
 import { eventTypesOf, type TestClockEvent } from '#libs/event-types';
 import type { CommandContext, StreamKind, StreamWriter } from './stream-kind.js';
 
@@ -9,12 +9,19 @@ export interface AdvanceTestClock {
   readonly wall: Instant;
 }
 
+/** Years of 365 days that a test clock runs ahead of the wall clock at most: time must not come to where calendars end. */
+const MOST_YEARS = 100;
+
 const decider: Decider<TestClock, AdvanceTestClock, TestClockEvent> = {
   initialState: 0,
-  decide: ({ to, wall }, ahead) =>
-    to <= wall + ahead
-      ? []
-      : [{ type: 'TestClockAdvanced', data: { to: formatInstant(to), wall: formatInstant(wall) } }],
+  decide: ({ to, wall }, ahead) => {
+    if (to <= wall + ahead) return [];
+    if (to > wall + MOST_YEARS * 365 * DAY)
+      throw new Problem('timestamp_in_future', `A test clock runs at most ${MOST_YEARS} years ahead.`, [
+        issue('/timestamp', 'timestamp_in_future', `more than ${MOST_YEARS} years ahead of the wall clock`),
+      ]);
+    return [{ type: 'TestClockAdvanced', data: { to: formatInstant(to), wall: formatInstant(wall) } }];
+  },
   evolve: (_, { data }) => readInstant(data.to) - readInstant(data.wall),
 };
 
@@ -31,7 +38,7 @@ export interface Clocks {
   sync(tenant: string, maxAgeMs?: number): Promise<void>;
   /** Milliseconds of real time since an environment's clock was last seen to be moved; Infinity: never. */
   sinceMoved(tenant: string): number;
-  /** Moves a test clock forward; a time that is not ahead of now changes nothing. */
+  /** Moves a test clock forward; a time that is not ahead of now changes nothing. @throws Problem `timestamp_in_future` beyond 100 years */
   advance(context: CommandContext, to: Instant): Promise<void>;
 }
 

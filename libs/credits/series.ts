@@ -4,6 +4,7 @@ import {
   multiplyAmounts,
   readAmount,
   DAY,
+  LAST_INSTANT,
   type Amount,
   type Instant,
 } from '#libs/kernel';
@@ -30,7 +31,7 @@ export const nextAt = ({ rule, zone, anchor }: Cycle, after: Instant): Instant =
  */
 export function endOf(cycle: Cycle, start: Instant, periodEnd: Instant = Infinity): Instant {
   const { lifetime, rule, zone, anchor } = cycle;
-  if ('days' in lifetime) return start + lifetime.days * DAY;
+  if ('days' in lifetime) return Math.min(start + lifetime.days * DAY, LAST_INSTANT);
   if (rule === null) return periodEnd;
   let end: Instant = start;
   for (let period = 0; period < lifetime.periods && end < Infinity; period++)

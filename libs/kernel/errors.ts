@@ -210,7 +210,8 @@ export const ERRORS = {
   timestamp_in_future: {
     status: 422,
     title: 'The time lies too far ahead',
-    advice: 'Live environments accept no trigger ahead of now, and usage at most 24 hours ahead.',
+    advice:
+      'Live environments accept no trigger ahead of now, test clocks run at most 100 years ahead, usage lies at most 24 hours ahead.',
   },
   usage_too_old: {
     status: 422,

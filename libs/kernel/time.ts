@@ -4,6 +4,8 @@ export type Instant = number;
 export const SECOND = 1000;
 export const HOUR = 3600 * SECOND;
 export const DAY = 24 * HOUR;
+/** No later time is read, computed or written. */
+export const LAST_INSTANT = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
 const ISO = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,3}))?(Z|[+-]\d{2}:\d{2})$/;
 
@@ -20,9 +22,7 @@ export function parseInstant(input: unknown): Instant | null {
   const back = new Date(local).toISOString();
   if (back.slice(0, 19) !== input.slice(0, 19)) return null; // a field was out of its range and rolled over
   const instant = local - offset(zone);
-  return Number.isNaN(instant) || instant < 0 || instant > Date.UTC(9999, 11, 31, 23, 59, 59, 999)
-    ? null
-    : instant;
+  return Number.isNaN(instant) || instant < 0 || instant > LAST_INSTANT ? null : instant;
 }
 
 function offset(zone: string): number {
@@ -33,9 +33,15 @@ function offset(zone: string): number {
   return (zone[0] === '-' ? -1 : 1) * (hours * HOUR + minutes * 60 * SECOND);
 }
 
-/** ISO 8601 in UTC with milliseconds: the only form in which the product writes a time. */
+/**
+ * ISO 8601 in UTC with milliseconds: the only form in which the product writes a time.
+ * @throws RangeError beyond {@link LAST_INSTANT}: the year would have more digits than readers of the log know
+ */
 export function formatInstant(instant: Instant): string {
-  if (instant !== lastFormatted.instant) lastFormatted = { instant, text: new Date(instant).toISOString() };
+  if (instant !== lastFormatted.instant) {
+    if (instant > LAST_INSTANT) throw new RangeError(`${instant} lies beyond the year 9999`);
+    lastFormatted = { instant, text: new Date(instant).toISOString() };
+  }
   return lastFormatted.text;
 }
 

@@ -1,6 +1,6 @@
 import { nextPeriodEnd, readRecurrenceRule } from '#libs/calendar';
 import type { PriceComponent } from '#libs/catalog';
-import type { Instant } from '#libs/kernel';
+import { LAST_INSTANT, type Instant } from '#libs/kernel';
 import type { PlanTerms } from './events.js';
 
 /** What a plan is renewed by when nothing it charges recurs. */
@@ -39,7 +39,7 @@ function withoutEnd(text: string): string {
 
 /**
  * Where the period ends that begins at `start`: always computed from the anchor. A rule that never comes from this anchor
- * gives way to a month.
+ * gives way to a month, and one that begins where calendars end lasts for ever.
  */
 export function periodEnd(
   { rule, zone }: Pick<PlanTerms, 'rule' | 'zone'>,
@@ -47,6 +47,8 @@ export function periodEnd(
   start: Instant,
 ): Instant {
   return (
-    nextPeriodEnd({ rule, zone, anchor }, start) ?? nextPeriodEnd({ rule: MONTHLY, zone, anchor }, start)!
+    nextPeriodEnd({ rule, zone, anchor }, start) ??
+    nextPeriodEnd({ rule: MONTHLY, zone, anchor }, start) ??
+    LAST_INSTANT
   );
 }

@@ -49,6 +49,44 @@ const accountNow = async (): Promise<{ account: Account; now: number }> => {
   return { account, now: await nowOf(api, account.customerId) };
 };
 
+describe('the test clock', () => {
+  test('runs at most a hundred years ahead: where calendars end nothing could be renewed', async () => {
+    const { account, now } = await accountNow();
+    for (const job of ['process-expirations', 'process-grant-renewals'])
+      for (const timestamp of ['9999-12-31T23:59:59.999Z', iso(Date.now() + 101 * 365 * DAY)])
+        expectProblem(
+          await jobs.post(`/v1/trigger/credits/${job}`, { timestamp }),
+          422,
+          'timestamp_in_future',
+          ['/timestamp'],
+        );
+    expect(await nowOf(api, account.customerId)).toBeLessThan(now + 60 * SECOND);
+  });
+});
+
+describe('usage ahead of now', () => {
+  test('is not there for others, whichever way the balance is read', async () => {
+    const { account, now } = await accountNow();
+    await grant(api, { ...account, amount: 10 });
+    await consume(api, { ...account, amount: 4, effectiveAt: iso(now + HOUR) });
+    const path = `/v1/credits/customers/${account.customerId}/balances`;
+    const live = ok(await api.get(path), 200);
+    expect(live.balances).toMatchObject([{ ledger: '6', available: '6' }]);
+    expect(ok(await api.get(`${path}?at=${live.at}&knownAt=${live.position}`), 200)).toEqual(live);
+    expectProblem(await api.post(CONSUME, { ...account, amount: 8 }), 402, 'insufficient_credit');
+  });
+
+  test('that nothing covers names its unit either way', async () => {
+    const { account } = await accountNow();
+    await consume(api, { ...account, amount: 4, onShortage: 'overage' });
+    const path = `/v1/credits/customers/${account.customerId}/balances`;
+    const live = ok(await api.get(path), 200);
+    expect(live.balances).toMatchObject([{ unit: account.unit, ledger: '0' }]);
+    const { balances } = ok(await api.get(`${path}?at=${live.at}&knownAt=${live.position}`), 200);
+    expect(balances).toEqual(live.balances);
+  });
+});
+
 describe('expiry', () => {
   test('is exactly at its instant, whether or not anything recorded it', async () => {
     const { account, now } = await accountNow();

@@ -1,4 +1,13 @@
-import { DAY, formatAmount, issue, parseAmount, parseInstant, type Instant, type Issue } from '#libs/kernel';
+import {
+  DAY,
+  formatAmount,
+  issue,
+  LAST_INSTANT,
+  parseAmount,
+  parseInstant,
+  type Instant,
+  type Issue,
+} from '#libs/kernel';
 import { segmentId, type Applicability, type GrantCategory, type NewGrant } from '#libs/credits';
 import type { Document, Unit } from '#libs/catalog';
 import { positiveAmount, unacceptable } from './amounts.js';
@@ -47,9 +56,6 @@ export interface Template {
   readonly renewal?: TemplateRenewal;
 }
 
-/** The last instant that a time can name. */
-const LATEST = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
-
 /** Most segments one access schedule may have. */
 const MAX_SEGMENTS = 100;
 
@@ -84,7 +90,7 @@ export function segmentsOf(
         { value, start = now, end = expiryDays === undefined ? undefined : start + expiryDays * DAY },
         index,
       ) => {
-        if (end !== undefined && end > LATEST)
+        if (end !== undefined && end > LAST_INSTANT)
           throw unacceptable([issue('/expiryDate', 'out_of_range', 'must not lie after the year 9999')]);
         if (end !== undefined && end <= start)
           throw unacceptable([issue('/expiryDate', 'not_after_start', 'must lie after the start')]);
