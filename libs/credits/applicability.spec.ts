@@ -128,20 +128,23 @@ describe('a grant admits a usage', () => {
 
 describe('narrowness', () => {
   test.each([
-    [undefined, [1, Infinity, Infinity]],
-    [{}, [1, Infinity, Infinity]],
+    [undefined, [Infinity, Infinity, Infinity]],
+    [{}, [Infinity, Infinity, Infinity]],
     [
       { features: ['a'], products: ['b', 'c'], productTags: ['d'], prices: ['e'], components: ['f'] },
-      [1, 6, Infinity],
+      [Infinity, 6, Infinity],
     ],
-    [{ features: ['a'], meters: ['m1', 'm2'] }, [1, 1, Infinity]],
-    [{ contracts: ['c1', 'c2'] }, [0, Infinity, Infinity]],
+    [{ features: ['a'], meters: ['m1', 'm2'] }, [Infinity, 1, Infinity]],
+    [{ subscriptions: ['s1'] }, [Infinity, 1, Infinity]],
+    [{ features: ['a'], subscriptions: ['s1', 's2'] }, [Infinity, 3, Infinity]],
+    [{ contracts: ['c1'] }, [1, Infinity, Infinity]],
+    [{ contracts: ['c1', 'c2'] }, [2, Infinity, Infinity]],
     [
       { specifiers: [{ productId: 'p', productTags: ['a', 'b'] }, { properties: { x: '1', y: '2' } }] },
-      [1, Infinity, 5],
+      [Infinity, Infinity, 5],
     ],
-    [{ specifiers: [{}] }, [1, Infinity, Infinity]],
-    [{ specifiers: [] }, [1, Infinity, Infinity]],
+    [{ specifiers: [{}] }, [Infinity, Infinity, Infinity]],
+    [{ specifiers: [] }, [Infinity, Infinity, Infinity]],
   ])('of %j is %j', (limits, expected) => {
     expect(narrowness(limits)).toEqual(expected);
   });

@@ -85,6 +85,7 @@ const names = (list: readonly string[] | undefined, value: string | undefined): 
 const admitsOne = (list: readonly string[] | undefined, value: string | undefined): boolean =>
   !list?.length || names(list, value);
 
+/** How many of the alternatives are named. */
 const targets = (limits: Applicability): number =>
   (limits.features?.length ?? 0) +
   (limits.components?.length ?? 0) +
@@ -94,7 +95,7 @@ const targets = (limits: Applicability): number =>
 
 /**
  * How narrow an applicability is, step by step; smaller burns first and naming nothing is the widest of all:
- * contract level, targets named, conditions in specifiers.
+ * contracts, targets and subscriptions named, conditions in specifiers.
  */
 export function narrowness(limits: Applicability | undefined): readonly [number, number, number] {
   const conditions = (limits?.specifiers ?? []).reduce(
@@ -103,5 +104,6 @@ export function narrowness(limits: Applicability | undefined): readonly [number,
     0,
   );
   const widest = (count: number): number => (count === 0 ? Infinity : count);
-  return [limits?.contracts?.length ? 0 : 1, widest(limits ? targets(limits) : 0), widest(conditions)];
+  const named = limits === undefined ? 0 : targets(limits) + (limits.subscriptions?.length ?? 0);
+  return [widest(limits?.contracts?.length ?? 0), widest(named), widest(conditions)];
 }

@@ -12,7 +12,7 @@ import {
 } from './account.js';
 
 /** A snapshot with another version is ignored: the state is folded from the log instead. */
-export const ACCOUNT_SNAPSHOT_VERSION = 2;
+export const ACCOUNT_SNAPSHOT_VERSION = 3;
 
 /** Amounts become decimal strings, what never comes becomes null: what JSON can carry. */
 export function snapshotOf(state: AccountState): unknown {

@@ -176,7 +176,7 @@ describe('events of a credit account as they were stored', () => {
             kind: 'prepaid',
             priority: 50,
             free: true,
-            narrowness: [1, Infinity, Infinity],
+            narrowness: [Infinity, Infinity, Infinity],
             effectiveAt: Date.UTC(2026, 0, 14),
             expiresAt: Infinity,
             issued: 11,
