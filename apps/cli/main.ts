@@ -38,6 +38,7 @@ async function open() {
     throw new Error('a log in memory ends with its process; there is nothing to operate on');
   const database = await attachDatabase(config);
   const pool = new pg.Pool({ connectionString: database.url, max: 4 });
+  pool.on('error', () => undefined); // idle connections end with the database; a statement under way tells of it itself
   const eventStore = await openEventStore(config, database.url);
   await migrateReadModels(database.url);
   const writer = createStreamWriter({ eventStore, clock: () => systemClock().now('') });

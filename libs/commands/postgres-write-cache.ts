@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { bigintArray, textArray } from '#libs/event-store/postgres';
+import { bigintArray, textArray, unavailable } from '#libs/event-store/postgres';
 import { createReceiptFilter, KEY } from './receipt-filter.js';
 import type { CachedWrites, Snapshot, StoredReceipt, TenantCommandId, WriteCache } from './write-cache.js';
 
@@ -147,17 +147,21 @@ export async function openPostgresWriteCache(pool: pg.Pool, logIdentity: string)
   return {
     mayHold: filter.mayHold,
     async load(streams, commandIds): Promise<CachedWrites> {
-      // snapshots first: the receipts read after them cover at least what they vouch for
-      const snapshots =
-        streams.length === 0
-          ? []
-          : (await pool.query<SnapshotRow>({ ...LOAD_SNAPSHOTS, values: [streams] })).rows;
-      if (snapshots.length > 0) await filter.catchUp();
-      const asked = commandIds.filter(filter.mayHold);
-      return {
-        snapshots: new Map(snapshots.map((row) => [row.stream, snapshotFrom(row)])),
-        receipts: asked.length === 0 ? [] : await loadReceipts(pool, asked),
-      };
+      try {
+        // snapshots first: the receipts read after them cover at least what they vouch for
+        const snapshots =
+          streams.length === 0
+            ? []
+            : (await pool.query<SnapshotRow>({ ...LOAD_SNAPSHOTS, values: [streams] })).rows;
+        if (snapshots.length > 0) await filter.catchUp();
+        const asked = commandIds.filter(filter.mayHold);
+        return {
+          snapshots: new Map(snapshots.map((row) => [row.stream, snapshotFrom(row)])),
+          receipts: asked.length === 0 ? [] : await loadReceipts(pool, asked),
+        };
+      } catch (error) {
+        throw unavailable(error);
+      }
     },
     save: (snapshot, receipts) =>
       new Promise<void>((resolve, reject) => {

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type pg from 'pg';
+import pg from 'pg';
 import { latest } from '#libs/event-store';
 import type { Instant } from '#libs/kernel';
 import {
@@ -72,19 +72,27 @@ export function startSchedules(options: ScheduleOptions): Schedules {
     while (!signal.aborted) {
       const tenants = new Set([...(await scheduledTenants(client)), ...(await subscribedTenants(client))]);
       for (const tenant of tenants) {
-        const at = await now(tenant);
-        if (at === null) continue;
-        const oldest = earliest(
-          await oldestDue(client, tenant, at, grace),
-          await oldestDueSubscription(client, tenant, at),
-          await oldestDueInvoice(client, tenant, at),
-        );
-        onLag?.(tenant, oldest === null ? 0 : at - oldest);
-        if (oldest !== null || (await anyToInvoice(client, tenant)))
-          await unlessHeld(client, tenant, () => takeShares(client, tenant));
+        await lookAfter(client, tenant).catch((error: unknown) => {
+          // what is wrong with one environment does not keep the others waiting; a lost connection ends the turn
+          if (!(error instanceof pg.DatabaseError)) throw error;
+          onError(error);
+        });
       }
       await pause(LOOK_EVERY, undefined, { signal }).catch(ignore);
     }
+  }
+
+  async function lookAfter(client: pg.PoolClient, tenant: string): Promise<void> {
+    const at = await now(tenant);
+    if (at === null) return;
+    const oldest = earliest(
+      await oldestDue(client, tenant, at, grace),
+      await oldestDueSubscription(client, tenant, at),
+      await oldestDueInvoice(client, tenant, at),
+    );
+    onLag?.(tenant, oldest === null ? 0 : at - oldest);
+    if (oldest !== null || (await anyToInvoice(client, tenant)))
+      await unlessHeld(client, tenant, () => takeShares(client, tenant));
   }
 
   async function takeShares(client: pg.PoolClient, tenant: string): Promise<void> {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import type { Instant } from '#libs/kernel';
-import type { EventStore } from '#libs/event-store';
+import { EventStoreUnavailable, type EventStore } from '#libs/event-store';
 import { createMemoryEventStore } from '#libs/event-store/memory';
 import { snapshotOf, type CreditCommand } from '#libs/credits';
 import {
@@ -129,6 +129,26 @@ describe('snapshots and receipts in Postgres', () => {
       code: 'idempotency_key_reused',
     });
     await expect(other.execute(account, 'd', consume('fresh'))).resolves.toMatchObject({ replayed: false });
+  });
+
+  it('are out of reach as the log is: whoever waits may try again', async () => {
+    const holder = await pool.connect();
+    try {
+      await holder.query('begin; lock table write_cache.snapshots in access exclusive mode');
+      const loading = cache.load(['creditAccount-t_c'], []);
+      const refused = expect(loading).rejects.toBeInstanceOf(EventStoreUnavailable);
+      await until(async () => {
+        const { rowCount } = await pool.query(
+          `select pg_terminate_backend(pid) from pg_stat_activity
+           where wait_event_type = 'Lock' and query like '%from write_cache.snapshots%' and pid <> pg_backend_pid()`,
+        );
+        return rowCount === 1;
+      });
+      await refused;
+    } finally {
+      await holder.query('rollback');
+      holder.release();
+    }
   });
 
   it('change no answer by being there, being old or being gone', async () => {

@@ -15,6 +15,7 @@ import { createSubscriptions } from './subscriptions.js';
 import { TextEvent } from './text-event.js';
 
 export { bigintArray, textArray } from './arrays.js';
+export { unavailable } from './connection.js';
 
 export interface PostgresEventStoreOptions {
   readonly connectionString: string;
