@@ -1,5 +1,6 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
-import type { Problem } from '#libs/kernel';
+import { Problem } from '#libs/kernel';
 import { answerRead, minPositionOf, type ReadCall, type ReadQuery } from './http/index.js';
 import { RuntimeRef } from './runtime-ref.js';
 
@@ -7,6 +8,10 @@ interface Looked<T> {
   readonly data: T | null;
   readonly position: bigint;
 }
+
+/** Milliseconds that an answer from the log waits for the log to get there, and between two looks at it. */
+const LOG_WAIT = 2000;
+const LOOK_AGAIN = 50;
 
 /** Read-your-writes: holds a read back until the read models have reached a position. */
 @Injectable()
@@ -24,6 +29,39 @@ export class ReadGate {
     if (asked !== undefined) return readModels.waitForPosition(asked);
     const own = this.written(call, customerId);
     return own > 0n ? readModels.waitForPosition(own).catch(() => undefined) : undefined;
+  }
+
+  /**
+   * The same for what is answered from the log itself: that reflects all that was recorded before it is read.
+   * @throws Problem `read_model_behind` when the log has not come to the position asked for within two seconds
+   */
+  async passLog({ request }: Pick<ReadCall, 'request'>, query: ReadQuery): Promise<void> {
+    const asked = minPositionOf(request, query);
+    if (asked === undefined) return;
+    const { eventStore } = this.runtime.current;
+    const begun = performance.now();
+    while ((await eventStore.head()) < asked) {
+      if (performance.now() - begun >= LOG_WAIT)
+        throw new Problem(
+          'read_model_behind',
+          `The log did not come to position ${asked} within ${LOG_WAIT} ms.`,
+        );
+      await pause(LOOK_AGAIN);
+    }
+  }
+
+  /**
+   * Says which position rows reflect.
+   * @throws Problem `read_model_behind` when that is before the one asked for: their read model has stopped
+   */
+  answer({ request, reply }: ReadCall, query: ReadQuery, position: bigint): void {
+    const asked = minPositionOf(request, query);
+    if (asked !== undefined && position < asked)
+      throw new Problem(
+        'read_model_behind',
+        `What was read stands at position ${position}, not at ${asked} yet.`,
+      );
+    answerRead(reply, position);
   }
 
   /** The position that {@link pass} waits for; 0: none. */
@@ -53,7 +91,7 @@ export class ReadGate {
     await this.pass(call, query);
     const { data, position } = await this.lookTwice(call, look);
     if (!data) throw missing();
-    answerRead(call.reply, position);
+    this.answer(call, query, position);
     return data;
   }
 

@@ -165,7 +165,7 @@ export function decideInvoice(command: InvoiceCommand, state: InvoiceState): rea
   }
   if (!allowed.in.includes(status)) {
     if (status === 'none') throw new Problem('not_found', 'There is no such invoice.');
-    throw notOpen(`${command.type} is not possible: the invoice is ${status}.`);
+    throw notOpen(`That is not possible: the invoice is ${status}.`);
   }
   switch (command.type) {
     case 'SealInvoice':

@@ -164,6 +164,21 @@ describe('positions', () => {
       ...['grants', 'transactions', 'balances'].map(
         (what) => `/v1/credits/customers/${account.customerId}/${what}`,
       ),
+      // answered from the log itself
+      ...['availability', 'explanation', 'outlook'].map(
+        (what) =>
+          `/v1/credits/customers/${account.customerId}/${what}?unit=${account.unit}${what === 'explanation' ? '&amount=1' : ''}`,
+      ),
+      ...['totals', 'journal', 'journal/balances'].map(
+        (what) => `/v1/credits/${what}?customerId=${account.customerId}`,
+      ),
+      `/v1/credits/consumptions/${consumptionId}/explanation`,
+      ...['', '/verification'].map(
+        (what) => `/v1/audit/streams/creditAccount-default.test_${account.customerId}${what}`,
+      ),
+      ...['/v1/audit/log?limit=1', '/v1/merchant', `/v1/customers/${account.customerId}/payment-methods`],
+      `/v1/invoices/upcoming?customerId=${account.customerId}`,
+      ...['usage', 'history'].map((what) => `/v1/seats/${what}/${account.customerId}`),
     ];
     const far = 10 ** 12;
     await Promise.all(
@@ -171,6 +186,10 @@ describe('positions', () => {
         const answer = await api.get(path);
         expect([path, answer.status, positionOf(answer)]).toEqual([path, 200, expect.any(Number)]);
         expect([path, positionOf(answer) > 0]).toEqual([path, true]);
+        const reached = await api.get(
+          `${path}${path.includes('?') ? '&' : '?'}minPosition=${positionOf(answer)}`,
+        );
+        expect([path, reached.status]).toEqual([path, 200]);
         const behind = await api.get(path, { 'Min-Log-Position': String(far) });
         expect([path, behind.status, behind.body.code]).toEqual([path, 503, 'read_model_behind']);
         expect(Number(behind.headers.get('retry-after'))).toBeGreaterThan(0);

@@ -15,10 +15,11 @@ import {
   Caller,
   Field,
   IsQueryNumber,
-  NoQuery,
+  ReadQuery,
   tenantOf,
   type ApiCaller,
 } from '../http/index.js';
+import { ReadGate } from '../read-gate.js';
 import { RuntimeRef } from '../runtime-ref.js';
 
 const DEFAULT_LIMIT = 100;
@@ -26,7 +27,7 @@ const DEFAULT_LIMIT = 100;
 const MAX_SCANNED = 20_000;
 const PAGE = 1000;
 
-class AuditQuery {
+class AuditQuery extends ReadQuery {
   @Field(IsQueryNumber(0, Number.MAX_SAFE_INTEGER), {
     optional: true,
     example: '0',
@@ -43,7 +44,10 @@ class AuditQuery {
 @ApiBearerAuth()
 @Controller('v1/audit')
 export class AuditController {
-  constructor(private readonly runtime: RuntimeRef) {}
+  constructor(
+    private readonly gate: ReadGate,
+    private readonly runtime: RuntimeRef,
+  ) {}
 
   @Get('streams/:stream')
   @ApiOperation({ summary: 'Read a stream', description: '`from` is a revision, inclusive.' })
@@ -54,6 +58,7 @@ export class AuditController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
     const { eventStore } = this.runtime.current;
+    await this.gate.passLog(reply, query);
     const limit = Number(query.limit ?? DEFAULT_LIMIT);
     const from = Number(query.from ?? 0);
     const data: RecordedEvent[] = [];
@@ -74,11 +79,12 @@ export class AuditController {
   @ApiOperation({ summary: 'Check a stream’s hash chain' })
   async verification(
     @Param('stream') stream: string,
-    @Query() _query: NoQuery,
+    @Query() query: ReadQuery,
     @Caller() caller: ApiCaller,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
     const { eventStore } = this.runtime.current;
+    await this.gate.passLog(reply, query);
     const verifier = createChainVerifier();
     const faults: { revision: number; position: number; reason: string }[] = [];
     let head: { revision: number; hash: unknown } | null = null;
@@ -105,6 +111,7 @@ export class AuditController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
     const { eventStore } = this.runtime.current;
+    await this.gate.passLog(reply, query);
     const limit = Number(query.limit ?? DEFAULT_LIMIT);
     const tenant = tenantOf(caller);
     const data: RecordedEvent[] = [];

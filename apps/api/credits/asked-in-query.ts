@@ -40,7 +40,7 @@ function contextOf(text: string): NonNullable<DrawnRequest['context']> {
     }));
     throw new Problem(
       'validation_failed',
-      error.detail,
+      error.code === 'malformed_json' ? 'context is not one well-formed JSON document.' : error.detail,
       issues.length > 0 ? issues : [issue('/context', 'type', 'context must be a JSON object')],
     );
   }

@@ -44,7 +44,7 @@ export class CustomerCreditsController {
     const { data, nextKey, position } = await this.queries.execute(
       new CustomerGrants(call.tenant, customerId, { status, applicationType }, pageOf(query), this.now(call)),
     );
-    answerRead(call.reply, position);
+    this.gate.answer(call, query, position);
     return answerPage(data, nextKey);
   }
 
@@ -56,7 +56,7 @@ export class CustomerCreditsController {
     const { data, nextKey, position } = await this.queries.execute(
       new CustomerHolds(call.tenant, customerId, { status, unit }, pageOf(query), this.now(call)),
     );
-    answerRead(call.reply, position);
+    this.gate.answer(call, query, position);
     return answerPage(data, nextKey);
   }
 
@@ -67,7 +67,7 @@ export class CustomerCreditsController {
     const { data, nextKey, position } = await this.queries.execute(
       new CustomerRenewals(call.tenant, customerId, { status: query.status }, pageOf(query)),
     );
-    answerRead(call.reply, position);
+    this.gate.answer(call, query, position);
     return answerPage(data, nextKey);
   }
 
@@ -80,7 +80,7 @@ export class CustomerCreditsController {
     const { data, nextKey, position } = await this.queries.execute(
       new CustomerTransactions(call.tenant, customerId, filters, pageOf(query)),
     );
-    answerRead(call.reply, position);
+    this.gate.answer(call, query, position);
     return answerPage(data, nextKey);
   }
 
@@ -99,7 +99,7 @@ export class CustomerCreditsController {
       await this.settle(call, customerId);
       ({ needsSettling, ...answer } = await ask());
     }
-    answerRead(call.reply, BigInt(answer.position));
+    this.gate.answer(call, query, BigInt(answer.position));
     return answer;
   }
 

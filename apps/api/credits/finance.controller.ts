@@ -15,7 +15,8 @@ import {
 } from '#libs/commands/credits';
 import type { GrantIssued, Posting, Totals } from '#libs/credits';
 import { NoSuchPosition } from '#libs/event-store';
-import { answerRead, decodeCursor, encodeCursor, Read, type ReadCall } from '../http/index.js';
+import { answerRead, decodeCursor, encodeCursor, Read, ReadQuery, type ReadCall } from '../http/index.js';
+import { ReadGate } from '../read-gate.js';
 import { RuntimeRef } from '../runtime-ref.js';
 import { isExternal } from './answered.js';
 import type { CustomerQuery } from './credits.dto.js';
@@ -33,7 +34,10 @@ export class FinanceController {
   /** Foldings of the whole log go one after another. */
   private last: Promise<unknown> = Promise.resolve();
 
-  constructor(private readonly runtime: RuntimeRef) {}
+  constructor(
+    private readonly gate: ReadGate,
+    private readonly runtime: RuntimeRef,
+  ) {}
 
   @Get('totals')
   @ApiOperation({
@@ -141,10 +145,13 @@ export class FinanceController {
     return { customerId: scope.customerId ?? null, position: Number(position), data };
   }
 
+  /** Whose facts are asked for, once the log has come to the position asked for. */
   private async scope(
-    { tenant }: ReadCall,
-    query: { readonly customerId?: string } & CustomerQuery,
+    call: ReadCall,
+    query: { readonly customerId?: string } & CustomerQuery & ReadQuery,
   ): Promise<Scope> {
+    await this.gate.passLog(call, query);
+    const { tenant } = call;
     if (query.customerId === undefined) return { tenant };
     const asked = { id: query.customerId, external: isExternal(query) };
     return { tenant, customerId: (await resolveCustomer(this.runtime.current.credits, tenant, asked)).id };

@@ -12,7 +12,8 @@ import {
   type Explained,
 } from '#libs/commands/credits';
 import { burnDown, explanationText, minimumPurchase, unitOf, verifyAvailability } from '#libs/credits';
-import { answerRead, NoQuery, Read, type ReadCall } from '../http/index.js';
+import { answerRead, Read, ReadQuery, type ReadCall } from '../http/index.js';
+import { ReadGate } from '../read-gate.js';
 import { RuntimeRef } from '../runtime-ref.js';
 import { isExternal } from './answered.js';
 import { askedInQuery, usageAsked } from './asked-in-query.js';
@@ -24,7 +25,10 @@ import { AvailabilityQuery, DEFAULT_DAYS, ExplanationQuery, OutlookQuery } from 
 @ApiBearerAuth()
 @Controller('v1/credits')
 export class InsightController {
-  constructor(private readonly runtime: RuntimeRef) {}
+  constructor(
+    private readonly gate: ReadGate,
+    private readonly runtime: RuntimeRef,
+  ) {}
 
   @Get('customers/:id/availability')
   @ApiOperation({
@@ -89,7 +93,8 @@ export class InsightController {
     summary: 'Say why a consumption drew what it drew',
     description: 'Refused ones too; worked out again from the log as it stood then.',
   })
-  async recorded(@Read() call: ReadCall, @Query() _: NoQuery, @Param('id') id: string) {
+  async recorded(@Read() call: ReadCall, @Query() query: ReadQuery, @Param('id') id: string) {
+    await this.gate.passLog(call, query);
     return answerExplained(call, await explainRecorded(this.runtime.current.credits, call.tenant, id));
   }
 
@@ -128,11 +133,13 @@ export class InsightController {
     });
   }
 
-  private async customer({ tenant }: ReadCall, query: CustomerQuery, id: string) {
+  /** The customer's own id, once the log has come to the position asked for. */
+  private async customer(call: ReadCall, query: CustomerQuery & ReadQuery, id: string) {
+    await this.gate.passLog(call, query);
     const external = isExternal(query);
     const { credits } = this.runtime.current;
-    const customer = await resolveCustomer(credits, tenant, { id, external });
-    await credits.settleBilling(tenant, customer.id);
+    const customer = await resolveCustomer(credits, call.tenant, { id, external });
+    await credits.settleBilling(call.tenant, customer.id);
     return customer.id;
   }
 }

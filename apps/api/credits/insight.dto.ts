@@ -7,10 +7,11 @@ import {
   IsQueryFlag,
   IsQueryNumber,
   IsText,
+  ReadQuery,
 } from '../http/index.js';
 import { instant } from './credits.dto.js';
 
-class CustomerQuestion {
+class CustomerQuestion extends ReadQuery {
   @Field(IsQueryFlag(), { optional: true, example: 'false' })
   isExtCustId?: string;
 }
@@ -83,7 +84,7 @@ export class OutlookQuery extends CustomerQuestion {
 const GROUPS = ['unit', 'definition', 'category', 'source', 'period'] as const;
 export type TotalsGroup = (typeof GROUPS)[number];
 
-class PeriodQuery {
+class PeriodQuery extends ReadQuery {
   @Field(IsText(256), { optional: true, description: 'default: all customers' })
   customerId?: string;
 

@@ -75,18 +75,16 @@ export class RenewalsController {
 
   @Get(':id/preview')
   @ApiOperation({ summary: 'Say when a series renews next, and what with' })
-  async preview(
-    @Read() { tenant, reply }: ReadCall,
-    @Query() { limit }: PreviewQuery,
-    @Param('id') id: string,
-  ) {
+  async preview(@Read() call: ReadCall, @Query() query: PreviewQuery, @Param('id') id: string) {
+    const { limit } = query;
+    await this.gate.passLog(call, query);
     const { planned, position } = await plannedRenewals(
       this.runtime.current.credits,
-      tenant,
+      call.tenant,
       id,
       limit === undefined ? DEFAULT_PREVIEW : Number(limit),
     );
-    answerRead(reply, position);
+    answerRead(call.reply, position);
     return {
       data: planned.map(({ amount, at, expiresAt, ...renewal }) => ({
         ...renewal,

@@ -4,8 +4,8 @@ import { SLUG } from '#libs/catalog';
 import { resolveCustomer } from '#libs/commands/credits';
 import { issue, parseInstant, Problem, type Instant } from '#libs/kernel';
 import { ForKeys } from '../auth.js';
+import { Read, ReadInput, type ReadCall } from '../http/index.js';
 import { isExternal } from '../credits/answered.js';
-import { answerRead, Read, ReadInput, type ReadCall } from '../http/index.js';
 import { ReadGate } from '../read-gate.js';
 import { RuntimeRef } from '../runtime-ref.js';
 import { checkEntitlements, type EntitlementAnswers } from './check.js';
@@ -121,7 +121,7 @@ export class EntitlementsController {
     customerIds: readonly string[],
     slugs: readonly string[] | null,
   ): Promise<EntitlementAnswers['customers']> {
-    const { tenant, reply } = call;
+    const { tenant } = call;
     const at: Instant | null = query.at === undefined ? null : parseInstant(query.at);
     if (at !== null && at > this.runtime.current.clocks.now(tenant))
       throw new Problem('timestamp_in_future', 'at lies ahead of now.', [
@@ -134,7 +134,7 @@ export class EntitlementsController {
       at: at ?? undefined,
       atLeast: this.gate.wanted(call, query, customerIds[0]!),
     });
-    answerRead(reply, position);
+    this.gate.answer(call, query, position);
     return customers;
   }
 }

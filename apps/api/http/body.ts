@@ -7,8 +7,8 @@ export const MAX_BODY_BYTES = 1024 * 1024;
 /** Deepest nesting of a body; nothing the API knows comes near it. */
 export const MAX_DEPTH = 32;
 
-/** Names that could reach a prototype when a body is copied member by member. */
-const FORBIDDEN_NAMES = new Set(['__proto__', 'constructor', 'prototype']);
+/** Names that every object has, or that could reach a prototype when a body is copied member by member. */
+const FORBIDDEN_NAMES = new Set([...Object.getOwnPropertyNames(Object.prototype), 'prototype']);
 
 /**
  * Reads a JSON body and looks at every text in it once, so that nothing behind it has to.

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { INestApplication } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Problem } from '#libs/kernel';
 import { MAX_BODY_BYTES, readJsonBody } from './body.js';
 import { problemBody, ProblemFilter, sendProblem, toProblem } from './problem.js';
 import { InputPipe } from './validation.js';
@@ -28,6 +30,7 @@ export function createHttpEdge(log: (error: unknown, instance: string) => void):
     // what still arrives while closing is answered, and its connection closed after it
     return503OnClosing: false,
     genReqId: (request: IncomingMessage) => readRequestId(request.headers['x-request-id']) ?? randomUUID(),
+    clientErrorHandler: refuseMalformed,
     frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) =>
       sendProblem(reply, problemBody(toProblem(error), request.id)),
   });
@@ -37,6 +40,12 @@ export function createHttpEdge(log: (error: unknown, instance: string) => void):
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     try {
+      const { 'content-encoding': encoding = 'identity' } = request.headers;
+      if (encoding !== 'identity')
+        throw new Problem(
+          'unsupported_media_type',
+          `A body is sent as it is, without Content-Encoding ${encoding}.`,
+        );
       done(null, 'rawBody' in request.routeOptions.config ? body : readJsonBody(body));
     } catch (error) {
       done(error as Error);
@@ -49,6 +58,18 @@ export function createHttpEdge(log: (error: unknown, instance: string) => void):
       app.useGlobalPipes(new InputPipe());
     },
   };
+}
+
+/** What the HTTP parser does not understand never becomes a request; its sender is told all the same. */
+function refuseMalformed({ code }: Error & { readonly code?: string }, socket: Socket): void {
+  if (code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  const detail =
+    code === 'HPE_HEADER_OVERFLOW' ? 'The headers are too large.' : 'This is not a well-formed HTTP request.';
+  const body = JSON.stringify(problemBody(new Problem('malformed_request', detail), randomUUID()));
+  socket.end(
+    'HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/problem+json; charset=utf-8\r\n' +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
 }
 
 /** A caller's request id is kept when it is plain; it becomes the correlation id of what the request writes. */

@@ -82,7 +82,8 @@ export const IsText = (most: number, least = 1): PropertyDecorator =>
 function checkText(value: unknown, most: number, least: number): Fault {
   if (typeof value !== 'string') return ['type', 'must be a text'];
   if (value.length > most) return ['too_long', `must have at most ${most} characters`];
-  if (value.length < least) return ['too_short', `must have at least ${least} characters`];
+  if (value.length < least)
+    return ['too_short', `must have at least ${least} ${least === 1 ? 'character' : 'characters'}`];
   const fault = textFault(value);
   return fault && [fault.code, 'holds a character that cannot be kept'];
 }

@@ -302,6 +302,17 @@ describe('a body', () => {
     expect((await call('POST', '/v1/orders', 'x', { 'Content-Type': 'text/plain' })).status).toBe(415);
     expect((await post(good, { 'Content-Type': 'application/json; charset=utf-8' })).status).toBe(201);
     expect(issuesOf(await call('POST', '/v1/orders'))).toEqual(['/name required', '/amount required']);
+    const packed = await post(good, { 'Content-Encoding': 'gzip' });
+    expect([packed.status, packed.body.code]).toEqual([415, 'unsupported_media_type']);
+    expect((await post(good, { 'Content-Encoding': 'identity' })).status).toBe(201);
+  });
+
+  test('has no members that every object has', async () => {
+    expect(issuesOf(await post({ ...good, toString: 1, first: { valueOf: 1 } }))).toEqual([
+      '/toString forbidden_name',
+      '/first/valueOf forbidden_name',
+    ]);
+    expect((await call('GET', '/v1/orders?hasOwnProperty=1')).status).toBe(400);
   });
 });
 
@@ -380,14 +391,21 @@ describe('a failure', () => {
   test('of a path: what no id can be does not exist, what is no URL is malformed', async () => {
     expect((await call('PATCH', '/v1/orders/%00')).body.code).toBe('not_found');
     expect((await call('PATCH', `/v1/orders/${'%C3%A4'.repeat(128)}`)).body.id).toBe('ä'.repeat(128));
+  });
+
+  test.each([
+    ['a path that is no URL', 'GET /v1/orders/%zz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'],
+    ['a method that is none', 'FOO /v1/orders HTTP/1.1\r\nHost: x\r\n\r\n'],
+    ['headers without end', `GET /v1/orders HTTP/1.1\r\nHost: x\r\nX-Long: ${'x'.repeat(20_000)}\r\n\r\n`],
+    ['a header that is none', 'GET /v1/orders HTTP/1.1\r\nHost: x\r\nX-Bad: \u0001\r\n\r\n'],
+  ])('of the protocol, %s, is a problem too', async (_, bytes) => {
     const raw = await new Promise<string>((resolve) => {
-      const socket = connect(Number(new URL(url).port), '127.0.0.1', () =>
-        socket.end('GET /v1/orders/%zz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'),
-      );
+      const socket = connect(Number(new URL(url).port), '127.0.0.1', () => socket.write(bytes));
       let text = '';
       socket.on('data', (chunk) => (text += chunk.toString())).on('close', () => resolve(text));
     });
     expect(raw).toContain('400 Bad Request');
+    expect(raw.toLowerCase()).toContain('content-type: application/problem+json');
     expect(raw).toContain('"code":"malformed_request"');
   });
 });

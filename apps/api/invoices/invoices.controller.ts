@@ -62,7 +62,7 @@ export class InvoicesController {
     const { data, nextKey, position } = await this.queries.execute(
       new ListInvoices(call.tenant, this.now(call), filters, pageOf(query)),
     );
-    answerRead(call.reply, position);
+    this.gate.answer(call, query, position);
     return answerPage(data, nextKey);
   }
 
@@ -73,6 +73,7 @@ export class InvoicesController {
   })
   async upcoming(@Read() call: ReadCall, @Query() query: UpcomingQuery) {
     const { invoices: deps, readModels, eventStore } = this.runtime.current;
+    await this.gate.passLog(call, query);
     const customer = await this.customer(call, query.customerId, query);
     const open = await readModels.subscriptions.subscriptionsOf(call.tenant, customer.id);
     const drafts = await Promise.all(open.map((id) => upcomingInvoices(deps, call.tenant, id)));
@@ -84,7 +85,7 @@ export class InvoicesController {
   @ApiOperation({ summary: 'Read an invoice with its lines, sources and credits' })
   async get(@Read() call: ReadCall, @Query() query: ReadQuery, @Param('id') id: string) {
     const { data, position } = await this.find(call, query, id);
-    answerRead(call.reply, position);
+    this.gate.answer(call, query, position);
     return data;
   }
 
@@ -94,8 +95,8 @@ export class InvoicesController {
   @Header('content-type', 'application/pdf')
   async pdf(@Read() call: ReadCall, @Query() query: ReadQuery, @Param('id') id: string) {
     const { data, position } = await this.find(call, query, id);
+    this.gate.answer(call, query, position);
     const pdf = await invoicePdf(data);
-    answerRead(call.reply, position);
     const disposition = `inline; filename="${data.number}.pdf"`;
     return new StreamableFile(pdf, { type: 'application/pdf', disposition });
   }
@@ -126,12 +127,13 @@ export class InvoicesController {
     description:
       'Nobody is charged from here: an integration charges the method of the attempt that is `requested`, with `invoiceId` in the metadata of the payment, and the provider tells the outcome by its webhook.',
   })
-  async payments(@Read() { tenant, reply }: ReadCall, @Query() _: ReadQuery, @Param('id') id: string) {
+  async payments(@Read() call: ReadCall, @Query() query: ReadQuery, @Param('id') id: string) {
     const { invoices: deps, eventStore } = this.runtime.current;
+    await this.gate.passLog(call, query);
     // read from the log itself, so it reflects every position that anybody knows
     const position = await eventStore.head();
-    const answer = await readPayments(deps, tenant, id);
-    answerRead(reply, position);
+    const answer = await readPayments(deps, call.tenant, id);
+    answerRead(call.reply, position);
     return answer;
   }
 

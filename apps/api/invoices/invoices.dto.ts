@@ -10,7 +10,7 @@ import {
   IsText,
   ListQuery,
 } from '../http/index.js';
-import { CustomerQuery, instant } from '../credits/credits.dto.js';
+import { CustomerReadQuery, instant } from '../credits/credits.dto.js';
 
 const STATUSES = ['issued', 'unpaid', 'paid', 'uncollectible', 'void'] as const;
 
@@ -34,7 +34,7 @@ export class InvoicesQuery extends ListQuery {
   to?: string;
 }
 
-export class UpcomingQuery extends CustomerQuery {
+export class UpcomingQuery extends CustomerReadQuery {
   @Field(IsText(128), { example: 'cust_123' })
   customerId!: string;
 }

@@ -89,7 +89,7 @@ export class KeysController {
     const { data, nextKey, position } = await this.queries.execute(
       new ListCatalog(call.tenant, 'apiKey', {}, pageOf(query)),
     );
-    answerRead(call.reply, position);
+    this.gate.answer(call, query, position);
     return answerPage(
       data.map(({ isActive, ...row }) => {
         const key = row as unknown as ApiKey & { readonly updatedAt: string };

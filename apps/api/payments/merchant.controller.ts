@@ -14,6 +14,7 @@ import {
   type ReadCall,
   type WriteCall,
 } from '../http/index.js';
+import { ReadGate } from '../read-gate.js';
 import { RuntimeRef } from '../runtime-ref.js';
 import { MerchantBody } from './merchant.dto.js';
 import { secretOf, secretPlace, WEBHOOK_PROVIDERS } from './providers.js';
@@ -25,6 +26,7 @@ import { secretOf, secretPlace, WEBHOOK_PROVIDERS } from './providers.js';
 export class MerchantController {
   constructor(
     @Inject(CATALOG_PORTS) private readonly ports: CatalogPorts,
+    private readonly gate: ReadGate,
     private readonly runtime: RuntimeRef,
   ) {}
 
@@ -33,13 +35,14 @@ export class MerchantController {
     summary: 'Read the settings of the environment',
     description: 'With the defaults of what nobody has set. Secrets are never answered.',
   })
-  async get(@Read() { tenant, reply }: ReadCall, @Query() _: ReadQuery) {
+  async get(@Read() call: ReadCall, @Query() query: ReadQuery) {
     const { eventStore } = this.runtime.current;
+    await this.gate.passLog(call, query);
     // read from the log itself, so it reflects every position that anybody knows
     const position = await eventStore.head();
-    const document = await readMerchant(this.ports, tenant);
-    answerRead(reply, position);
-    return this.answerOf(tenant, document);
+    const document = await readMerchant(this.ports, call.tenant);
+    answerRead(call.reply, position);
+    return this.answerOf(call.tenant, document);
   }
 
   @Patch()

@@ -14,6 +14,7 @@ import {
   type ReadCall,
   type WriteCall,
 } from '../http/index.js';
+import { ReadGate } from '../read-gate.js';
 import { RuntimeRef } from '../runtime-ref.js';
 import { PaymentMethodBody, PaymentMethodOrderBody, PaymentMethodsQuery } from './payment-methods.dto.js';
 
@@ -22,16 +23,17 @@ import { PaymentMethodBody, PaymentMethodOrderBody, PaymentMethodsQuery } from '
 @ApiBearerAuth()
 @Controller('v1/customers/:id/payment-methods')
 export class PaymentMethodsController {
-  constructor(private readonly runtime: RuntimeRef) {}
+  constructor(
+    private readonly gate: ReadGate,
+    private readonly runtime: RuntimeRef,
+  ) {}
 
   @Get()
   @ApiOperation({ summary: 'List the payment methods of a customer' })
-  async list(
-    @Read() { tenant, reply }: ReadCall,
-    @Query() query: PaymentMethodsQuery,
-    @Param('id') name: string,
-  ) {
+  async list(@Read() call: ReadCall, @Query() query: PaymentMethodsQuery, @Param('id') name: string) {
     const { credits, eventStore } = this.runtime.current;
+    const { tenant, reply } = call;
+    await this.gate.passLog(call, query);
     // read from the log itself, so it reflects every position that anybody knows
     const position = await eventStore.head();
     const { id } = await resolveCustomer(credits, tenant, { id: name, external: isExternal(query) });

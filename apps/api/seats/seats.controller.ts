@@ -23,6 +23,7 @@ import {
   type WriteCall,
 } from '../http/index.js';
 import { answered, isExternal, plain } from '../credits/answered.js';
+import { ReadGate } from '../read-gate.js';
 import { RuntimeRef } from '../runtime-ref.js';
 import { AddSeatBody, RemoveSeatBody, SeatsQuery } from './seats.dto.js';
 
@@ -33,6 +34,7 @@ import { AddSeatBody, RemoveSeatBody, SeatsQuery } from './seats.dto.js';
 export class SeatsController {
   constructor(
     private readonly commands: CommandBus,
+    private readonly gate: ReadGate,
     private readonly runtime: RuntimeRef,
   ) {}
 
@@ -80,6 +82,7 @@ export class SeatsController {
 
   private async customer(call: ReadCall, query: SeatsQuery, id: string): Promise<string> {
     const { credits, eventStore } = this.runtime.current;
+    await this.gate.passLog(call, query);
     const customer = await resolveCustomer(credits, call.tenant, { id, external: isExternal(query) });
     answerRead(call.reply, await eventStore.head());
     return customer.id;

@@ -95,7 +95,7 @@ export class SubscriptionsController {
         clocks.now(call.tenant),
       ),
     );
-    answerRead(call.reply, position);
+    this.gate.answer(call, query, position);
     return answerPage(includeFeatures === 'true' ? data : data.map(withoutFeatures), nextKey);
   }
 
@@ -145,7 +145,7 @@ export class SubscriptionsController {
       }
     }
     if (!found.data) throw new Problem('not_found', `There is no subscription ${JSON.stringify(id)}.`);
-    answerRead(call.reply, found.position);
+    this.gate.answer(call, query, found.position);
     return found.data;
   }
 

@@ -16,7 +16,7 @@ export class HealthController {
     return { status: 'ok' };
   }
 
-  /** Ready: the log answers and every read model is being projected. */
+  /** Ready: the log answers, and no read model has stopped. One that is merely behind says so in every answer. */
   @Get('health/ready')
   async ready(@Res({ passthrough: true }) reply: FastifyReply) {
     const { eventStore, readModels } = this.runtime.current;

@@ -103,7 +103,8 @@ export class UsageController {
     const position = latest(told.flatMap((result) => (result instanceof Problem ? [] : [result.position])));
     const results = told.map((result) => ('problem' in result ? result.problem : result));
     const accepted = results.flatMap((result) => (result instanceof Problem ? [] : [result]));
-    if (position > 0n) void reply.header('Log-Position', position.toString());
+    // where nothing was taken in, the log as it stands
+    answerRead(reply, position > 0n ? position : await this.runtime.current.eventStore.head());
     if (accepted.length > 0 && accepted.every(({ replayed }) => replayed))
       void reply.header('Idempotent-Replayed', 'true');
     return {
@@ -128,7 +129,7 @@ export class UsageController {
         pageOf(query),
       ),
     );
-    answerRead(call.reply, position);
+    this.gate.answer(call, query, position);
     return answerPage(data, nextKey);
   }
 
@@ -146,7 +147,7 @@ export class UsageController {
     }
     const { data, position } = found;
     if (!data) throw new Problem('not_found', `There is no usage event ${JSON.stringify(id)}.`);
-    answerRead(call.reply, position);
+    this.gate.answer(call, query, position);
     return data;
   }
 }

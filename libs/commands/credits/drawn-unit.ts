@@ -1,5 +1,6 @@
 import {
   formatAmount,
+  formatInstant,
   HOUR,
   issue,
   multiplyAmounts,
@@ -170,10 +171,8 @@ export function acceptedTime(at: Instant, now: Instant, maxAge: number, pointer:
       issue(pointer, 'timestamp_in_future', 'more than 24 hours ahead of now'),
     ]);
   if (at < now - maxAge)
-    throw new Problem(
-      'usage_too_old',
-      `Usage is accepted up to ${Math.round(maxAge / (24 * HOUR))} days back.`,
-      [issue(pointer, 'usage_too_old', 'further back than is accepted')],
-    );
+    throw new Problem('usage_too_old', `Usage is accepted back to ${formatInstant(now - maxAge)}.`, [
+      issue(pointer, 'usage_too_old', 'further back than is accepted'),
+    ]);
   return at;
 }
