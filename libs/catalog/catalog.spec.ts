@@ -101,6 +101,22 @@ describe('a document', () => {
     ]);
   });
 
+  test('that stays as it is under a key has a fact for it, which changes nothing', () => {
+    const archived: DocumentEvent<Meter, 'Meter'> = { type: 'MeterArchived', data: { at } };
+    const unchanged = { type: 'MeterUpdated', data: { changes: {}, at: '2026-01-01T00:00:00.007Z' } };
+    const keyed = { now: T0 + 7, keyed: true } as const;
+    for (const [history, command] of [
+      [[created, renamed], { ...keyed, type: 'Create', id: 'm1', attributes: meter }],
+      [[created, renamed], { ...keyed, type: 'Update', changes: { name: 'Calls' } }],
+      [[created, archived], { ...keyed, type: 'Archive' }],
+    ] as const) {
+      const events = when(history, command);
+      expect(events).toEqual([unchanged]);
+      const state = history.reduce(meterDecider.evolve, null);
+      expect(events.reduce(meterDecider.evolve, state)).toEqual(state);
+    }
+  });
+
   test('is archived once, keeps its times, and must exist', () => {
     const archive = { type: 'Archive', now: T0 + 5 } as const;
     const events = when([created], archive);

@@ -38,7 +38,7 @@ export interface DocumentCreated<A extends Attributes> {
   readonly at: StoredInstant;
 }
 
-/** Some of its attributes are others from now on. */
+/** Some of its attributes are others from now on; none where a command with a key found all as it wanted it. */
 export interface DocumentUpdated<A extends Attributes> {
   /** The new values, of those that changed only; null: no longer set. */
   readonly changes: Changes<A>;
@@ -52,22 +52,19 @@ export interface DocumentArchived {
 
 export type Changes<A extends Attributes> = { readonly [M in keyof A]?: A[M] | null };
 
-/** `issues`: what the references were found to lack, to be listed together with what the rules find. */
+/** What every command says beside what it wants. */
+interface Told {
+  readonly now: Instant;
+  /** What the references were found to lack, to be listed together with what the rules find. */
+  readonly issues?: readonly Issue[];
+  /** It has an idempotency key: one that changes nothing is recorded too, so that its key is remembered. */
+  readonly keyed?: boolean;
+}
+
 export type DocumentCommand<A extends Attributes> =
-  | {
-      readonly type: 'Create';
-      readonly id: string;
-      readonly attributes: A;
-      readonly now: Instant;
-      readonly issues?: readonly Issue[];
-    }
-  | {
-      readonly type: 'Update';
-      readonly changes: Changes<A>;
-      readonly now: Instant;
-      readonly issues?: readonly Issue[];
-    }
-  | { readonly type: 'Archive'; readonly now: Instant };
+  | (Told & { readonly type: 'Create'; readonly id: string; readonly attributes: A })
+  | (Told & { readonly type: 'Update'; readonly changes: Changes<A> })
+  | (Told & { readonly type: 'Archive' });
 
 export interface DocumentKind<A extends Attributes, Name extends string = string> {
   /** Category of the streams, such as `meter`. */
@@ -86,7 +83,7 @@ export interface DocumentKind<A extends Attributes, Name extends string = string
 
 /**
  * The decider of every object of the catalogue: null until created, then its document.
- * Create on an existing object is nothing when the attributes are the first ones again.
+ * Create on an existing object changes nothing when the attributes are the first ones again.
  * @throws Problem `already_exists` naming what differs; the kind's `missing`; `validation_failed` with every issue
  */
 export function documentDecider<A extends Attributes, Name extends string>(
@@ -96,10 +93,12 @@ export function documentDecider<A extends Attributes, Name extends string>(
     initialState: null,
     decide(command, document) {
       const at = formatInstant(command.now);
+      const nothing = (): readonly DocumentEvent<A, Name>[] =>
+        command.keyed ? [{ type: `${kind.name}Updated`, data: { changes: {}, at } }] : [];
       if (command.type === 'Create') {
         if (document) {
           refuseDifferentCreation(kind, document, command.attributes);
-          return [];
+          return nothing();
         }
         refuseIssues(kind, [...kind.check(command.attributes), ...(command.issues ?? [])]);
         return [
@@ -111,11 +110,11 @@ export function documentDecider<A extends Attributes, Name extends string>(
       }
       if (!document) throw new Problem(kind.missing, `This ${kind.category} does not exist.`);
       if (command.type === 'Archive')
-        return document.archivedAt ? [] : [{ type: `${kind.name}Archived`, data: { at } }];
+        return document.archivedAt ? nothing() : [{ type: `${kind.name}Archived`, data: { at } }];
       const issues = command.issues ?? [];
       const changes = realChanges(document.attributes, command.changes);
       const changed = Object.keys(changes);
-      if (changed.length === 0 && issues.length === 0) return [];
+      if (changed.length === 0 && issues.length === 0) return nothing();
       refuseIssues(kind, [
         ...changed
           .filter((member) => (kind.immutable as readonly string[]).includes(member))
@@ -140,6 +139,7 @@ export function evolveDocument<A extends Attributes>(
     return { id, attributes, createdWith: attributes, createdAt: at, updatedAt: at, archivedAt: null };
   }
   if (!document) throw new Error(`${event.type} stands before the creation`);
+  if ('changes' in data && Object.keys(data.changes).length === 0) return document;
   if ('changes' in data)
     return { ...document, attributes: applyChanges(document.attributes, data.changes), updatedAt: data.at };
   return { ...document, updatedAt: data.at, archivedAt: data.at };

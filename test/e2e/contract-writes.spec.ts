@@ -165,6 +165,26 @@ describe('a key', () => {
     }
   });
 
+  test('is remembered where nothing had to change', async () => {
+    const id = fresh('cust');
+    const path = `/v1/customers/${id}`;
+    ok(await api.post('/v1/customers', { id, name: 'A' }), 201);
+    for (const [method, at, body, other] of [
+      ['PATCH', path, { name: 'A' }, { name: 'C' }],
+      ['POST', '/v1/customers', { id, name: 'A' }, { id, name: 'C' }],
+    ] as const) {
+      const key = keyed(fresh('unchanged'));
+      const first = await api.send(method, at, body, key);
+      expect([first.status, replayed(first)]).toEqual([200, null]);
+      ok(await api.send('PATCH', path, { name: 'B' }));
+      const again = await api.send(method, at, body, key);
+      expect([again.status, replayed(again), again.text]).toEqual([200, 'true', first.text]);
+      expectProblem(await api.send(method, at, other, key), 422, 'idempotency_key_reused');
+      expect(ok(await api.get(path)).name).toBe('B');
+      ok(await api.send('PATCH', path, { name: 'A' }));
+    }
+  });
+
   test('members in another order, white space and number spellings are not another body', async () => {
     const { path, body } = writes['grant']!;
     const turned = JSON.stringify(Object.fromEntries(Object.entries(body).reverse()), null, 2);

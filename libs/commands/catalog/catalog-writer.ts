@@ -69,7 +69,14 @@ export async function createDocument<A extends Attributes, Name extends string>(
     context,
     operation,
     input,
-    command: (now): DocumentCommand<A> => ({ type: 'Create', id, attributes, now, issues }),
+    command: (now): DocumentCommand<A> => ({
+      type: 'Create',
+      id,
+      attributes,
+      now,
+      issues,
+      keyed: isKeyed(context),
+    }),
   });
   return takeIn(ports, kind, context.tenant, id, written);
 }
@@ -84,7 +91,7 @@ export async function updateDocument<A extends Attributes, Name extends string>(
     context,
     operation,
     input,
-    command: (now): DocumentCommand<A> => ({ type: 'Update', changes, now, issues }),
+    command: (now): DocumentCommand<A> => ({ type: 'Update', changes, now, issues, keyed: isKeyed(context) }),
   });
   return takeIn(ports, kind, context.tenant, id, written);
 }
@@ -98,10 +105,12 @@ export async function archiveDocument<A extends Attributes, Name extends string>
     context,
     operation,
     input: {},
-    command: (now): DocumentCommand<A> => ({ type: 'Archive', now }),
+    command: (now): DocumentCommand<A> => ({ type: 'Archive', now, keyed: isKeyed(context) }),
   });
   return takeIn(ports, kind, context.tenant, id, written);
 }
+
+const isKeyed = ({ idempotencyKey }: CommandContext): boolean => idempotencyKey !== undefined;
 
 async function takeIn<A extends Attributes, Name extends string, E extends { readonly type: string }>(
   { reader }: CatalogPorts,
