@@ -7,6 +7,7 @@ import {
   type Checkpoint,
   type EventStore,
   type LogSlice,
+  type Position,
   type RecordedEvent,
   type Subscription,
 } from '../event-store.js';
@@ -26,7 +27,9 @@ import {
   type LogPosition,
   type Stored,
 } from './reading.js';
+import { createLimiter } from './limiter.js';
 import type { Session } from './session.js';
+import { sharedRead } from './shared-read.js';
 import { subscribeTo } from './subscription.js';
 
 export interface EventStoreDbOptions {
@@ -41,9 +44,13 @@ export interface EventStoreDbOptions {
 }
 
 const STREAM_PAGE = 1000;
+/** Of the first page of a stream: most who read one want an event or the tail behind a snapshot. */
+const FIRST_STREAM_PAGE = 32;
 /** Records read at once from the whole log: at least, because some may not be ours, and at most. */
 const LEAST_PAGE = 64;
 const LARGEST_PAGE = 4096;
+/** Reads at once: each keeps the server busy, and one that is late gives up the connection for all. */
+const MAX_READS = 16;
 
 interface Shared {
   readonly connectionString: string;
@@ -72,6 +79,7 @@ export async function openEventStoreDb(options: EventStoreDbOptions): Promise<Ev
   const onError = (error: unknown): void => options.onError?.(error);
   owner.listeners.add(onError);
   const { connection, appender } = owner;
+  const reads = createLimiter(MAX_READS, MAX_READS);
   const running = new Set<Subscription>();
   let closed = false;
 
@@ -80,8 +88,10 @@ export async function openEventStoreDb(options: EventStoreDbOptions): Promise<Ev
   };
 
   /** Runs a read within `timeoutMs`. */
-  const read = <T>(work: (session: Session) => Promise<T>): Promise<T> =>
-    connection.run(performance.now() + timeoutMs, work);
+  const read = <T>(work: (session: Session) => Promise<T>): Promise<T> => {
+    const deadline = performance.now() + timeoutMs;
+    return reads.run(1, deadline, () => connection.run(deadline, work));
+  };
 
   async function close(): Promise<void> {
     if (closed) return;
@@ -103,6 +113,21 @@ export async function openEventStoreDb(options: EventStoreDbOptions): Promise<Ev
     await close();
     throw error;
   }
+
+  // a server with few threads stands still for seconds when many read the end of its log at once
+  const head = sharedRead(async (): Promise<Position> => {
+    // the server's own records may stand behind it: readers are not given those, so nobody could wait for them
+    let from: LogPosition | undefined;
+    for (let size = 1; ; size = Math.min(LARGEST_PAGE, size * LEAST_PAGE)) {
+      const known = owner.lastOwn;
+      const before: LogPosition | typeof END = from ?? END;
+      const page: readonly Stored[] = await read((session) => readAllPage(session, before, size, BACKWARDS));
+      const own = page.find((stored) => stored.position.commit <= known || isOwn(stored));
+      if (own) seen(own.position.commit <= known ? known : own.position.commit);
+      if (own || page.length < size) return owner.lastOwn;
+      from = page.at(-1)!.position;
+    }
+  });
 
   async function readAll(after: Checkpoint | null, limit: number): Promise<LogSlice> {
     open();
@@ -160,11 +185,12 @@ export async function openEventStoreDb(options: EventStoreDbOptions): Promise<Ev
     async *readStream(stream, from = 0) {
       open();
       if (!Number.isSafeInteger(from) || from < 0) throw new Error(`bad revision ${from}`);
-      for (let next = from; ;) {
-        const page = await read((session) => readStreamPage(session, stream, next, STREAM_PAGE));
+      for (let next = from, size = FIRST_STREAM_PAGE; ;) {
+        const page = await read((session) => readStreamPage(session, stream, next, size));
         for (const stored of page) yield toRecorded(stored);
-        if (page.length < STREAM_PAGE) return;
+        if (page.length < size) return;
         next = Number(page.at(-1)!.revision) + 1;
+        size = STREAM_PAGE;
       }
     },
 
@@ -193,21 +219,9 @@ export async function openEventStoreDb(options: EventStoreDbOptions): Promise<Ev
       return handle;
     },
 
-    // the server's own records may stand behind it: readers are not given those, so nobody could wait for them
     head: async () => {
       open();
-      let from: LogPosition | undefined;
-      for (let size = 1; ; size = Math.min(LARGEST_PAGE, size * LEAST_PAGE)) {
-        const known = owner.lastOwn;
-        const before: LogPosition | typeof END = from ?? END;
-        const page: readonly Stored[] = await read((session) =>
-          readAllPage(session, before, size, BACKWARDS),
-        );
-        const own = page.find((stored) => stored.position.commit <= known || isOwn(stored));
-        if (own) seen(own.position.commit <= known ? known : own.position.commit);
-        if (own || page.length < size) return owner.lastOwn;
-        from = page.at(-1)!.position;
-      }
+      return head();
     },
 
     close,

@@ -30,7 +30,7 @@ export function createLimiter(maxCount: number, maxWeight: number): Limiter {
       await new Promise<void>((resolve, reject) => {
         const giveUp = (): void => {
           waiting.delete(next);
-          reject(new EventStoreUnavailable('EventStoreDB is too slow for what waits to be appended'));
+          reject(new EventStoreUnavailable('EventStoreDB is too slow for what waits for it'));
           admit();
         };
         const timer = setTimeout(giveUp, Math.max(0, deadline - performance.now()));
