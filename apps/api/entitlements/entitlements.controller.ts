@@ -4,7 +4,7 @@ import { SLUG } from '#libs/catalog';
 import { resolveCustomer } from '#libs/commands/credits';
 import { issue, parseInstant, Problem, type Instant } from '#libs/kernel';
 import { ForKeys } from '../auth.js';
-import { Read, ReadInput, type ReadCall } from '../http/index.js';
+import { answerRead, Read, ReadInput, type ReadCall } from '../http/index.js';
 import { isExternal } from '../credits/answered.js';
 import { ReadGate } from '../read-gate.js';
 import { RuntimeRef } from '../runtime-ref.js';
@@ -134,7 +134,9 @@ export class EntitlementsController {
       at: at ?? undefined,
       atLeast: this.gate.wanted(call, query, customerIds[0]!),
     });
-    this.gate.answer(call, query, position);
+    // of a time before it is answered from streams, which may not have gone on for long
+    if (at === null) this.gate.answer(call, query, position);
+    else answerRead(call.reply, position);
     return customers;
   }
 }
