@@ -27,5 +27,10 @@ export function failure(
   if (error instanceof Problem) return { text: error.detail, exitCode: 1 };
   if ([...PLAIN, ...plain].some((kind) => error instanceof kind))
     return { text: (error as Error).message, exitCode: 1 };
+  if (isOfSystem(error)) return { text: error.message, exitCode: 1 };
   return { text: error instanceof Error ? (error.stack ?? error.message) : String(error), exitCode: 1 };
 }
+
+/** A port in use, a folder that is a file: what the operating system refused, it names. */
+const isOfSystem = (error: unknown): error is NodeJS.ErrnoException =>
+  error instanceof Error && 'syscall' in error && 'code' in error;

@@ -55,7 +55,7 @@ export async function start(config: Config): Promise<Started> {
 
   const url = await app.getUrl();
   announce(
-    url,
+    [`Drawdown listens on ${url}`, ...(config.role === 'worker' ? [] : [`Documentation: ${url}/docs`])],
     generated.map(({ key, value }) => `${`${key.environment} ${key.kind}`.padEnd(18)} ${value}`),
   );
   return { url };
@@ -74,8 +74,8 @@ export async function startOrExit(env: NodeJS.ProcessEnv, role?: Role): Promise<
 }
 
 /** Printed for people, past the logger: it takes keys out of what it writes. */
-function announce(url: string, keys: readonly string[]): void {
-  const lines = [`Drawdown listens on ${url}`, `Documentation: ${url}/docs`];
+function announce(where: readonly string[], keys: readonly string[]): void {
+  const lines = [...where];
   if (keys.length > 0)
     lines.push('', 'API keys, shown this once and never again:', ...keys.map((line) => `  ${line}`));
   process.stdout.write(`${lines.join('\n')}\n`);

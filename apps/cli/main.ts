@@ -1,8 +1,10 @@
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { SingleBar } from 'cli-progress';
 import { Command } from 'commander';
 import pg from 'pg';
 import { createStreamWriter, type ApiKey, type Environment, type KeyKind } from '#libs/commands';
-import { attachDatabase, parseConfig, systemClock } from '#libs/platform';
+import { attachDatabase, ConfigError, parseConfig, systemClock } from '#libs/platform';
 import { migrateReadModels, READ_MODEL_NAMES } from '#libs/read-models';
 import { openEventStore } from '../event-store.js';
 import { failure } from '../failure.js';
@@ -35,7 +37,12 @@ type Tools = Awaited<ReturnType<typeof open>>;
 async function open() {
   const config = parseConfig(process.env);
   if (config.eventStore === 'memory')
-    throw new Error('a log in memory ends with its process; there is nothing to operate on');
+    throw new ConfigError([
+      'EVENT_STORE_URL: a log in memory ends with its process; there is nothing to operate on',
+    ]);
+  // a directory with a typing error in its name is a new ledger too, in which all is well
+  if (config.databaseUrl === undefined && !existsSync(join(config.dataDir, 'postgres')))
+    process.stderr.write(`There was no ledger in ${resolve(config.dataDir)}: a new one begins.\n`);
   const database = await attachDatabase(config);
   const pool = new pg.Pool({ connectionString: database.url, max: 4 });
   pool.on('error', () => undefined); // idle connections end with the database; a statement under way tells of it itself
@@ -202,6 +209,7 @@ keys
   .option('--type <type>', kinds.join(', '), 'secret')
   .option('--environment <environment>', environments.join(', '), 'live')
   .action(async ({ name, type, environment }: { name: string; type: KeyKind; environment: Environment }) => {
+    if (name === '' || name.length > 100) program.error('--name must have 1 to 100 characters');
     if (!kinds.includes(type)) program.error(`--type must be one of ${kinds.join(', ')}`);
     if (!environments.includes(environment))
       program.error(`--environment must be one of ${environments.join(', ')}`);

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
 import { runCli, runToEnd } from '../support/server.js';
 
@@ -20,6 +22,10 @@ describe('usage of the command line', () => {
       ['keys', 'revoke'],
       ['keys', 'nonsense'],
     ],
+    [
+      ['keys', 'create', '--name', ''],
+      ['keys', 'create', '--name', 'x'.repeat(101)],
+    ],
   ])('%j and %j are bad usage: exit code 2', async (...commands) => {
     for (const { code, stdout, stderr } of await Promise.all(commands.map((args) => drawdown(...args)))) {
       expect([code, stdout]).toEqual([2, '']);
@@ -39,6 +45,19 @@ describe('usage of the command line', () => {
     expect(nobody.code).toBe(1);
     expect(nobody.stderr).not.toMatch(/^\s+at /m);
   });
+});
+
+test('what the operating system refuses is said plainly', async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  try {
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const taken = await runToEnd({ EVENT_STORE_URL: 'memory:', PORT: String(port) });
+    expect([taken.code, taken.stderr]).toEqual([1, expect.stringContaining('EADDRINUSE')]);
+    expect(taken.stderr).not.toMatch(/^\s+at /m);
+  } finally {
+    server.close();
+  }
 });
 
 test('every problem is listed at the start, and the exit code is 2', async () => {
