@@ -1,8 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { issue, Problem } from '#libs/kernel';
 import {
-  CLAIM_LEASE,
-  claimDecider,
   documentDecider,
   creditDefinitionKind,
   currencyUnit,
@@ -148,39 +146,6 @@ describe('a document', () => {
       '/unit unknown_reference',
     ]);
     expect(when([created], { ...command, attributes: meter })).toEqual([]);
-  });
-});
-
-describe('a claim', () => {
-  const taken = { code: 'event_name_taken', detail: 'taken' } as const;
-  const claim = (owner: string, now: number, mayReplace?: string) =>
-    ({ type: 'Claim', owner, now, taken, mayReplace }) as const;
-  const held = claimDecider.evolve(claimDecider.initialState, { type: 'Claimed', data: { owner: 'a', at } });
-
-  test('is taken by the first, again by itself, and by nobody else', () => {
-    expect(claimDecider.decide(claim('a', T0), claimDecider.initialState)).toEqual([
-      { type: 'Claimed', data: { owner: 'a', at } },
-    ]);
-    expect(claimDecider.decide(claim('a', T0), held)).toEqual([]);
-    expect(problemOf(() => claimDecider.decide(claim('b', T0 + 10 * CLAIM_LEASE), held)).code).toBe(
-      'event_name_taken',
-    );
-  });
-
-  test('passes on when its owner turned out not to exist, after the lease, and only from that owner', () => {
-    expect(problemOf(() => claimDecider.decide(claim('b', T0 + CLAIM_LEASE - 1, 'a'), held)).code).toBe(
-      'event_name_taken',
-    );
-    expect(problemOf(() => claimDecider.decide(claim('b', T0 + CLAIM_LEASE, 'z'), held)).code).toBe(
-      'event_name_taken',
-    );
-    expect(claimDecider.decide(claim('b', T0 + CLAIM_LEASE, 'a'), held)).toHaveLength(1);
-  });
-
-  test('is released by its owner alone', () => {
-    expect(claimDecider.decide({ type: 'Release', owner: 'b', now: T0 }, held)).toEqual([]);
-    const [released] = claimDecider.decide({ type: 'Release', owner: 'a', now: T0 }, held);
-    expect(claimDecider.evolve(held, released!)).toEqual(claimDecider.initialState);
   });
 });
 

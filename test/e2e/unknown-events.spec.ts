@@ -68,12 +68,9 @@ describe('an event that this version does not know', () => {
 
   test('answers nothing that is behind the position asked for, though what goes on has reached it', async () => {
     await stoppedEverywhere();
-    for (const what of ['balances', 'grants', 'transactions']) {
-      const path = `/v1/credits/customers/${other.customerId}/${what}`;
-      ok(await world.api.get(path), 200);
-      const answer = await world.api.get(`${path}?minPosition=${position}`);
-      expectProblem(answer, 503, 'read_model_behind');
-    }
+    const path = `/v1/credits/customers/${other.customerId}/transactions`;
+    ok(await world.api.get(path), 200);
+    expectProblem(await world.api.get(`${path}?minPosition=${position}`), 503, 'read_model_behind');
   });
 
   test('refuses what would be decided on that stream, writes nothing there, and takes the rest', async () => {

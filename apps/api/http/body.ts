@@ -12,27 +12,41 @@ const FORBIDDEN_NAMES = new Set([...Object.getOwnPropertyNames(Object.prototype)
 
 /**
  * Reads a JSON body and looks at every text in it once, so that nothing behind it has to.
- * @throws Problem `malformed_json`; `validation_failed` for texts that no store can keep and names that could pollute
+ * @throws Problem `malformed_json`, also for a member that stands twice; `validation_failed` for texts that no store can keep and names that could pollute
  */
 export function readJsonBody(body: Buffer): unknown {
   if (body.length === 0) throw new Problem('malformed_json', 'The body is empty.');
   if (!isUtf8(body)) throw new Problem('malformed_json', 'The body is not UTF-8.');
+  const text = body.toString('utf8');
   let value: unknown;
   try {
-    value = JSON.parse(body.toString('utf8'));
+    value = JSON.parse(text);
   } catch {
     throw new Problem('malformed_json', 'The body is not one well-formed JSON document.');
   }
-  const issues = findUnacceptable(value);
+  const { issues, members } = lookInto(value);
   if (issues.length > 0) throw new Problem('validation_failed', issues[0]!.message, issues);
+  // the parser keeps the last of two, whatever the sender meant
+  if (members !== namesIn(text)) throw new Problem('malformed_json', 'A member stands twice in one object.');
   return value;
 }
 
+/** How many names of members a well-formed JSON document has. */
+function namesIn(text: string): number {
+  let names = 0;
+  for (const [, colon] of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?/g)) if (colon !== undefined) names++;
+  return names;
+}
+
 /** Texts with NUL or a lone surrogate, forbidden names, and nesting beyond {@link MAX_DEPTH}; at most 100 issues. */
-export function findUnacceptable(root: unknown): readonly Issue[] {
+export const findUnacceptable = (root: unknown): readonly Issue[] => lookInto(root).issues;
+
+/** @returns also how many members all of its objects have together */
+function lookInto(root: unknown): { readonly issues: readonly Issue[]; readonly members: number } {
   const issues: Issue[] = [];
+  let members = 0;
   visit(root, null, null, 0);
-  return issues;
+  return { issues, members };
 
   function visit(value: unknown, parent: Trail | null, name: string | number | null, depth: number): void {
     if (issues.length >= 100) return;
@@ -43,6 +57,7 @@ export function findUnacceptable(root: unknown): readonly Issue[] {
       if (Array.isArray(value)) value.forEach((item, index) => visit(item, trail, index, depth + 1));
       else
         for (const [member, item] of Object.entries(value)) {
+          members++;
           if (FORBIDDEN_NAMES.has(member) || textFault(member))
             issues.push({
               pointer: pointerOf(trail, member.replace(/[\0\p{Surrogate}]/gu, '\uFFFD')),

@@ -40,7 +40,9 @@ export function createHttpEdge(log: (error: unknown, instance: string) => void):
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     try {
-      const { 'content-encoding': encoding = 'identity' } = request.headers;
+      const { 'content-encoding': encoding = 'identity', 'content-type': type } = request.headers;
+      if (OTHER_CHARSET.test(type ?? ''))
+        throw new Problem('unsupported_media_type', 'A body is UTF-8, as JSON always is.');
       if (encoding !== 'identity')
         throw new Problem(
           'unsupported_media_type',
@@ -59,6 +61,8 @@ export function createHttpEdge(log: (error: unknown, instance: string) => void):
     },
   };
 }
+
+const OTHER_CHARSET = /;\s*charset=(?!"?utf-8"?\s*(?:;|$))/i;
 
 /** What the HTTP parser does not understand never becomes a request; its sender is told all the same. */
 function refuseMalformed({ code }: Error & { readonly code?: string }, socket: Socket): void {
