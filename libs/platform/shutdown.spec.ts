@@ -7,12 +7,14 @@ const setUp = (closers: readonly Closer[], deadlineMs = 1_000) => {
   const exits: number[] = [];
   const host = Object.assign(signals, { exit: (code: number) => void exits.push(code) });
   const log: string[] = [];
+  const clock = { now: 0 };
   const shutdown = installShutdown(closers, {
     deadlineMs,
     log: (message) => void log.push(message),
     process: host as unknown as NonNullable<ShutdownOptions['process']>,
+    monotonic: () => clock.now,
   });
-  return { signals, exits, log, shutdown };
+  return { signals, exits, log, shutdown, clock };
 };
 
 describe('shutdown', () => {
@@ -48,10 +50,24 @@ describe('shutdown', () => {
   });
 
   test('exits with 1 at the second signal', () => {
-    const { signals, exits } = setUp([{ name: 'slow', close: () => new Promise(() => undefined) }]);
+    const { signals, exits } = setUp([{ name: 'slow', close: () => new Promise(() => undefined) }], 20);
     signals.emit('SIGINT', 'SIGINT');
     expect(exits).toEqual([]);
     signals.emit('SIGTERM', 'SIGTERM');
+    expect(exits).toEqual([1]);
+  });
+
+  test('takes the same signal a moment later for the same one: npm passes on what the terminal has sent', () => {
+    const { signals, exits, clock } = setUp(
+      [{ name: 'slow', close: () => new Promise(() => undefined) }],
+      20,
+    );
+    signals.emit('SIGINT', 'SIGINT');
+    clock.now = 499;
+    signals.emit('SIGINT', 'SIGINT');
+    expect(exits).toEqual([]);
+    clock.now = 500;
+    signals.emit('SIGINT', 'SIGINT');
     expect(exits).toEqual([1]);
   });
 
