@@ -1,4 +1,4 @@
-import { readAmount, readInstant, type Amount } from '#libs/kernel';
+import { formatAmount, readAmount, readInstant, type Amount } from '#libs/kernel';
 import { atRevision, unitOf, type AccountState, type Debt, type Grant } from './account.js';
 import { narrowness } from './applicability.js';
 import type {
@@ -168,7 +168,7 @@ function paidOff(
     .filter((debt) => debt.amount !== 0n);
   const debt = account.debt - amount;
   if (debts.some((owed) => owed.amount < 0n) || debts.reduce((sum, owed) => sum + owed.amount, 0n) !== debt)
-    throw contradiction(`${amount} of debt paid in ${unit}`);
+    throw contradiction(`${formatAmount(amount)} of debt paid in ${unit}`);
   return withUnit(state, unit, { ...account, debts, debt });
 }
 
@@ -208,7 +208,7 @@ const amended = (grant: Grant, data: GrantAmended): Grant => {
 
 function moved(grant: Grant, change: Amount, remainingAfter: string): Amount {
   if (grant.remaining + change !== readAmount(remainingAfter))
-    throw contradiction(`${change} put on grant ${grant.id}`);
+    throw contradiction(`${formatAmount(change)} put on grant ${grant.id}`);
   return grant.remaining + change;
 }
 

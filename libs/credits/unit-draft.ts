@@ -1,4 +1,4 @@
-import type { Amount, Instant } from '#libs/kernel';
+import { formatAmount, type Amount, type Instant } from '#libs/kernel';
 import {
   dueAt,
   emptyUnit,
@@ -41,10 +41,10 @@ export class UnitDraft {
 
   /** Usage at `usedAt`, or a debt, takes `amount`; what then has nothing is depleted. */
   take(grantId: string, amount: Amount, remainingAfter: Amount, usedAt: Instant): void {
-    const index = this.indexOf(grantId, `${amount} drawn`);
+    const index = this.indexOf(grantId);
     const grant = this.grants[index]!;
     if (amount <= 0n || remainingAfter < 0n || grant.remaining - amount !== remainingAfter)
-      throw contradiction(`${amount} drawn from grant ${grantId}`);
+      throw contradiction(`${formatAmount(amount)} drawn from grant ${grantId}`);
     this.balance -= amount;
     const usedUntil = usedAt > grant.usedUntil ? usedAt : grant.usedUntil;
     this.grants[index] = withLeft(grant, remainingAfter, grant.held, usedUntil);
@@ -53,10 +53,10 @@ export class UnitDraft {
 
   /** A balance goes on in another grant; what then has nothing is over. */
   carry(grantId: string, amount: Amount, remainingAfter: Amount): void {
-    const index = this.indexOf(grantId, `${amount} carried`);
+    const index = this.indexOf(grantId);
     const grant = this.grants[index]!;
     if (amount <= 0n || remainingAfter < 0n || grant.remaining - amount !== remainingAfter)
-      throw contradiction(`${amount} carried from grant ${grantId}`);
+      throw contradiction(`${formatAmount(amount)} carried from grant ${grantId}`);
     this.balance -= amount;
     if (remainingAfter === 0n) this.close(index, 'expired');
     else this.grants[index] = withLeft(grant, remainingAfter);
@@ -64,10 +64,10 @@ export class UnitDraft {
 
   /** The end of a grant: all that remains is gone. */
   end(grantId: string, amount: Amount, endsAs: 'expired' | 'voided'): void {
-    const index = this.indexOf(grantId, endsAs);
+    const index = this.indexOf(grantId);
     const grant = this.grants[index]!;
     if (grant.remaining !== amount || (amount === 0n && grant.held === 0n))
-      throw contradiction(`${amount} ${endsAs} of grant ${grantId}`);
+      throw contradiction(`${formatAmount(amount)} ${endsAs} of grant ${grantId}`);
     this.balance -= amount;
     this.close(index, endsAs);
   }
@@ -97,7 +97,7 @@ export class UnitDraft {
     forfeited: EndedAs | undefined,
     at: Instant,
   ): void {
-    if (amount <= 0n) throw contradiction(`${amount} came back to grant ${grantId}`);
+    if (amount <= 0n) throw contradiction(`${formatAmount(amount)} came back to grant ${grantId}`);
     if (forfeited !== undefined) {
       if (this.grants.some(({ id }) => id === grantId))
         throw contradiction(`grant ${grantId} lost what came back`);
@@ -105,17 +105,18 @@ export class UnitDraft {
     }
     this.set(grantId, (grant) => {
       const remaining = grant.remaining + amount;
-      if (remaining !== remainingAfter) throw contradiction(`${amount} came back to grant ${grantId}`);
+      if (remaining !== remainingAfter)
+        throw contradiction(`${formatAmount(amount)} came back to grant ${grantId}`);
       return { ...grant, remaining, activated: grant.activated || grant.effectiveAt <= at };
     });
   }
 
   /** Sets `amount` aside. */
   hold(grantId: string, amount: Amount, remainingAfter: Amount, usedAt: Instant): void {
-    const index = this.indexOf(grantId, `${amount} held`);
+    const index = this.indexOf(grantId);
     const grant = this.grants[index]!;
     if (amount <= 0n || remainingAfter < 0n || grant.remaining - amount !== remainingAfter)
-      throw contradiction(`${amount} of grant ${grantId} held`);
+      throw contradiction(`${formatAmount(amount)} of grant ${grantId} held`);
     this.balance -= amount;
     this.held += amount;
     const usedUntil = usedAt > grant.usedUntil ? usedAt : grant.usedUntil;
@@ -173,9 +174,9 @@ export class UnitDraft {
     (this.ended ??= new Map()).set(grantId, end);
   }
 
-  private indexOf(grantId: string, what: string): number {
+  private indexOf(grantId: string): number {
     const index = this.grants.findIndex(({ id }) => id === grantId);
-    if (index < 0) throw contradiction(`${what}: grant ${grantId} is not open`);
+    if (index < 0) throw contradiction(`grant ${grantId} is not open`);
     return index;
   }
 
