@@ -55,7 +55,8 @@ export async function start(config: Config): Promise<Started> {
 
   const url = await app.getUrl();
   announce(
-    [`Drawdown listens on ${url}`, ...(config.role === 'worker' ? [] : [`Documentation: ${url}/docs`])],
+    url,
+    config.role,
     generated.map(({ key, value }) => `${`${key.environment} ${key.kind}`.padEnd(18)} ${value}`),
   );
   return { url };
@@ -74,8 +75,9 @@ export async function startOrExit(env: NodeJS.ProcessEnv, role?: Role): Promise<
 }
 
 /** Printed for people, past the logger: it takes keys out of what it writes. */
-function announce(where: readonly string[], keys: readonly string[]): void {
-  const lines = [...where];
+function announce(url: string, role: Role, keys: readonly string[]): void {
+  const lines = [`Drawdown listens on ${url}`];
+  if (role !== 'worker') lines.push(`Documentation: ${url}/docs`);
   if (keys.length > 0)
     lines.push('', 'API keys, shown this once and never again:', ...keys.map((line) => `  ${line}`));
   process.stdout.write(`${lines.join('\n')}\n`);

@@ -52,19 +52,22 @@ export interface DocumentArchived {
 
 export type Changes<A extends Attributes> = { readonly [M in keyof A]?: A[M] | null };
 
-/** What every command says beside what it wants. */
-interface Told {
-  readonly now: Instant;
-  /** What the references were found to lack, to be listed together with what the rules find. */
-  readonly issues?: readonly Issue[];
-  /** It has an idempotency key: one that changes nothing is recorded too, so that its key is remembered. */
-  readonly keyed?: boolean;
-}
+/** What is wanted of an object. `issues`: what the references were found to lack, to be listed together with what the rules find. */
+export type DocumentWish<A extends Attributes> =
+  | {
+      readonly type: 'Create';
+      readonly id: string;
+      readonly attributes: A;
+      readonly issues?: readonly Issue[];
+    }
+  | { readonly type: 'Update'; readonly changes: Changes<A>; readonly issues?: readonly Issue[] }
+  | { readonly type: 'Archive' };
 
-export type DocumentCommand<A extends Attributes> =
-  | (Told & { readonly type: 'Create'; readonly id: string; readonly attributes: A })
-  | (Told & { readonly type: 'Update'; readonly changes: Changes<A> })
-  | (Told & { readonly type: 'Archive' });
+/** `keyed`: it has an idempotency key, so that also what changes nothing is recorded, and the key remembered by it. */
+export type DocumentCommand<A extends Attributes> = DocumentWish<A> & {
+  readonly now: Instant;
+  readonly keyed?: boolean;
+};
 
 export interface DocumentKind<A extends Attributes, Name extends string = string> {
   /** Category of the streams, such as `meter`. */
@@ -139,10 +142,9 @@ export function evolveDocument<A extends Attributes>(
     return { id, attributes, createdWith: attributes, createdAt: at, updatedAt: at, archivedAt: null };
   }
   if (!document) throw new Error(`${event.type} stands before the creation`);
-  if ('changes' in data && Object.keys(data.changes).length === 0) return document;
-  if ('changes' in data)
-    return { ...document, attributes: applyChanges(document.attributes, data.changes), updatedAt: data.at };
-  return { ...document, updatedAt: data.at, archivedAt: data.at };
+  if (!('changes' in data)) return { ...document, updatedAt: data.at, archivedAt: data.at };
+  if (Object.keys(data.changes).length === 0) return document;
+  return { ...document, attributes: applyChanges(document.attributes, data.changes), updatedAt: data.at };
 }
 
 /** The document as the API answers it: flat, with `id`, times and `isActive` or `status`. */

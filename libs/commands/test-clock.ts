@@ -38,7 +38,10 @@ export interface Clocks {
   sync(tenant: string, maxAgeMs?: number): Promise<void>;
   /** Milliseconds of real time since an environment's clock was last seen to be moved; Infinity: never. */
   sinceMoved(tenant: string): number;
-  /** Moves a test clock forward; a time that is not ahead of now changes nothing. @throws Problem `timestamp_in_future` beyond 100 years */
+  /**
+   * Moves a test clock forward; a time that is not ahead of now changes nothing.
+   * @throws Problem `timestamp_in_future` more than 100 years ahead of the wall clock
+   */
   advance(context: CommandContext, to: Instant): Promise<void>;
 }
 

@@ -12,7 +12,8 @@ const FORBIDDEN_NAMES = new Set([...Object.getOwnPropertyNames(Object.prototype)
 
 /**
  * Reads a JSON body and looks at every text in it once, so that nothing behind it has to.
- * @throws Problem `malformed_json`, also for a member that stands twice; `validation_failed` for texts that no store can keep and names that could pollute
+ * @throws Problem `malformed_json`, also for a member that stands twice; `validation_failed` for texts that no store can
+ *   keep and names that could pollute
  */
 export function readJsonBody(body: Buffer): unknown {
   if (body.length === 0) throw new Problem('malformed_json', 'The body is empty.');

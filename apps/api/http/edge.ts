@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { INestApplication } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
@@ -40,14 +40,7 @@ export function createHttpEdge(log: (error: unknown, instance: string) => void):
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     try {
-      const { 'content-encoding': encoding = 'identity', 'content-type': type } = request.headers;
-      if (OTHER_CHARSET.test(type ?? ''))
-        throw new Problem('unsupported_media_type', 'A body is UTF-8, as JSON always is.');
-      if (encoding !== 'identity')
-        throw new Problem(
-          'unsupported_media_type',
-          `A body is sent as it is, without Content-Encoding ${encoding}.`,
-        );
+      refuseEncoded(request.headers);
       done(null, 'rawBody' in request.routeOptions.config ? body : readJsonBody(body));
     } catch (error) {
       done(error as Error);
@@ -63,6 +56,18 @@ export function createHttpEdge(log: (error: unknown, instance: string) => void):
 }
 
 const OTHER_CHARSET = /;\s*charset=(?!"?utf-8"?\s*(?:;|$))/i;
+
+/** @throws Problem `unsupported_media_type` for a body that is packed, or not said to be UTF-8 */
+function refuseEncoded(headers: IncomingHttpHeaders): void {
+  const { 'content-encoding': encoding = 'identity', 'content-type': type = '' } = headers;
+  if (OTHER_CHARSET.test(type))
+    throw new Problem('unsupported_media_type', 'A body is UTF-8, as JSON always is.');
+  if (encoding !== 'identity')
+    throw new Problem(
+      'unsupported_media_type',
+      `A body is sent as it is, without Content-Encoding ${encoding}.`,
+    );
+}
 
 /** What the HTTP parser does not understand never becomes a request; its sender is told all the same. */
 function refuseMalformed({ code }: Error & { readonly code?: string }, socket: Socket): void {

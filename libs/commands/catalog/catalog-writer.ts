@@ -6,12 +6,13 @@ import type {
   ClaimedThing,
   Document,
   DocumentCommand,
+  DocumentWish,
 } from '#libs/catalog';
 import { formatAmount, parseAmount, Problem } from '#libs/kernel';
 import type { ErrorCode, Issue, Json } from '#libs/kernel';
 import type { Position } from '#libs/event-store';
 import type { NewId } from '../ids.js';
-import type { CommandContext, StreamWriter, Written } from '../stream-kind.js';
+import type { CommandContext, StreamWriter } from '../stream-kind.js';
 import { claims } from './catalog-kinds.js';
 import type { CatalogKind } from './catalog-kinds.js';
 import type { CatalogReader } from './catalog-reader.js';
@@ -65,63 +66,50 @@ export async function createDocument<A extends Attributes, Name extends string>(
     const { state } = await ports.writer.read(kind, context.tenant, id, 0);
     if (!state) attributes = { ...attributes, ...(await prepare()) };
   }
-  const written = await ports.writer.execute(kind, id, {
+  return writeDocument(
+    ports,
+    kind,
+    { context, operation, id, input },
+    { type: 'Create', id, attributes, issues },
+  );
+}
+
+export function updateDocument<A extends Attributes, Name extends string>(
+  ports: CatalogPorts,
+  kind: CatalogKind<A, Name>,
+  {
+    changes,
+    issues = [],
+    ...request
+  }: Omit<Creation<NoInfer<A>>, 'attributes' | 'prepare'> & { readonly changes: Changes<NoInfer<A>> },
+): Promise<DocumentWritten<A>> {
+  return writeDocument(ports, kind, request, { type: 'Update', changes, issues });
+}
+
+export function archiveDocument<A extends Attributes, Name extends string>(
+  ports: CatalogPorts,
+  kind: CatalogKind<A, Name>,
+  request: Pick<Creation<NoInfer<A>>, 'context' | 'operation' | 'id'>,
+): Promise<DocumentWritten<A>> {
+  return writeDocument(ports, kind, { ...request, input: {} }, { type: 'Archive' });
+}
+
+async function writeDocument<A extends Attributes, Name extends string>(
+  { writer, reader }: CatalogPorts,
+  kind: CatalogKind<A, Name>,
+  { context, operation, id, input }: Pick<Creation<A>, 'context' | 'operation' | 'id' | 'input'>,
+  wish: DocumentWish<A>,
+): Promise<DocumentWritten<A>> {
+  const keyed = context.idempotencyKey !== undefined;
+  const written = await writer.execute(kind, id, {
     context,
     operation,
     input,
-    command: (now): DocumentCommand<A> => ({
-      type: 'Create',
-      id,
-      attributes,
-      now,
-      issues,
-      keyed: isKeyed(context),
-    }),
+    command: (now): DocumentCommand<A> => ({ ...wish, now, keyed }),
   });
-  return takeIn(ports, kind, context.tenant, id, written);
-}
-
-export async function updateDocument<A extends Attributes, Name extends string>(
-  ports: CatalogPorts,
-  kind: CatalogKind<A, Name>,
-  request: Omit<Creation<NoInfer<A>>, 'attributes' | 'prepare'> & { readonly changes: Changes<NoInfer<A>> },
-): Promise<DocumentWritten<A>> {
-  const { context, operation, id, input, changes, issues = [] } = request;
-  const written = await ports.writer.execute(kind, id, {
-    context,
-    operation,
-    input,
-    command: (now): DocumentCommand<A> => ({ type: 'Update', changes, now, issues, keyed: isKeyed(context) }),
-  });
-  return takeIn(ports, kind, context.tenant, id, written);
-}
-
-export async function archiveDocument<A extends Attributes, Name extends string>(
-  ports: CatalogPorts,
-  kind: CatalogKind<A, Name>,
-  { context, operation, id }: Pick<Creation<NoInfer<A>>, 'context' | 'operation' | 'id'>,
-): Promise<DocumentWritten<A>> {
-  const written = await ports.writer.execute(kind, id, {
-    context,
-    operation,
-    input: {},
-    command: (now): DocumentCommand<A> => ({ type: 'Archive', now, keyed: isKeyed(context) }),
-  });
-  return takeIn(ports, kind, context.tenant, id, written);
-}
-
-const isKeyed = ({ idempotencyKey }: CommandContext): boolean => idempotencyKey !== undefined;
-
-async function takeIn<A extends Attributes, Name extends string, E extends { readonly type: string }>(
-  { reader }: CatalogPorts,
-  kind: CatalogKind<A, Name>,
-  tenant: string,
-  id: string,
-  written: Written<Document<A> | null, E>,
-): Promise<DocumentWritten<A>> {
   const document = await written.stateAfter();
   if (!document) throw new Error(`${kind.category} ${id} does not exist after it was written`);
-  reader.remember(kind, tenant, id, document, written.revision);
+  reader.remember(kind, context.tenant, id, document, written.revision);
   const created = written.events.some(({ type }) => type === `${kind.document.name}Created`);
   return { document, created, replayed: written.replayed, position: written.position };
 }

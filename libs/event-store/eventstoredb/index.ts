@@ -13,6 +13,7 @@ import {
 } from '../event-store.js';
 import { createAppender, prepare, type Appender } from './appending.js';
 import { closedError, createConnection, type Connection } from './connection.js';
+import { createLimiter, type Limiter } from './limiter.js';
 import {
   assertReached,
   fromCheckpoint,
@@ -27,7 +28,6 @@ import {
   type LogPosition,
   type Stored,
 } from './reading.js';
-import { createLimiter } from './limiter.js';
 import type { Session } from './session.js';
 import { sharedRead } from './shared-read.js';
 import { subscribeTo } from './subscription.js';
@@ -56,6 +56,8 @@ interface Shared {
   readonly connectionString: string;
   readonly connection: Connection;
   readonly appender: Appender;
+  /** Bounds the reads of all that are open. */
+  readonly reads: Limiter;
   readonly listeners: Set<(error: unknown) => void>;
   /** Position of the last event of ours that anybody here has seen, to read no further back than that. */
   lastOwn: bigint;
@@ -78,8 +80,7 @@ export async function openEventStoreDb(options: EventStoreDbOptions): Promise<Ev
   const owner = share(connectionString, patienceMs);
   const onError = (error: unknown): void => options.onError?.(error);
   owner.listeners.add(onError);
-  const { connection, appender } = owner;
-  const reads = createLimiter(MAX_READS, MAX_READS);
+  const { connection, appender, reads } = owner;
   const running = new Set<Subscription>();
   let closed = false;
 
@@ -242,6 +243,7 @@ function share(connectionString: string, patienceMs: number): Shared {
     connectionString,
     connection,
     appender: createAppender(connection),
+    reads: createLimiter(MAX_READS, MAX_READS),
     listeners,
     lastOwn: 0n,
   });
