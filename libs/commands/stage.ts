@@ -148,7 +148,7 @@ function receiptOutcome(entry: StreamEntry, pending: PendingCommand): StagedOutc
     const problem = reuse(own.fingerprint, pending);
     return problem ? { pending, did: 'refuse', problem } : { pending, did: 'replay', receipt: own };
   }
-  const elsewhere = pending.known[0];
+  const elsewhere = pending.known[0] ?? pending.elsewhere;
   if (elsewhere) return { pending, did: 'refuse', problem: usedElsewhere(elsewhere.fingerprint, pending) };
   return entry.forgotten > pending.lookedUpTo ? { pending, did: 'look up' } : undefined;
 }
@@ -163,10 +163,10 @@ function reuse(fingerprint: string, pending: PendingCommand): Problem | undefine
   return differing.length === 0 ? undefined : keyReused(differing);
 }
 
-const usedElsewhere = (fingerprint: string, pending: PendingCommand): Problem => {
-  const differing = differingMembers(fingerprint, pending.fingerprint);
-  return keyReused(differing.length === 0 ? ['customerId'] : differing);
-};
+/** The same input for another object: its id stands in the path. */
+const usedElsewhere = (fingerprint: string, pending: PendingCommand): Problem =>
+  reuse(fingerprint, pending) ??
+  new Problem('idempotency_key_reused', 'The key was used before for another object.');
 
 const keyReused = (differing: readonly string[]): Problem =>
   new Problem(

@@ -13,8 +13,11 @@ export interface StreamCache {
   drop(entry: StreamEntry): void;
   /** Folds in what the log holds behind the entry. @returns whether there was anything */
   readTail(entry: StreamEntry): Promise<boolean>;
-  /** Folds in what was recorded elsewhere, where the stream is in memory, stands right before it and is not being written to. */
-  learn(event: RecordedEvent): void;
+  /**
+   * Folds in what was recorded elsewhere, where the stream is in memory, stands right before it and is not being written to.
+   * @returns false when it was known already
+   */
+  learn(event: RecordedEvent): boolean;
 }
 
 /** Units by which a stream may have grown or shrunk before it is counted anew. */
@@ -53,7 +56,8 @@ export function createStreamCache(eventStore: EventStore, maxWeight: number): St
     },
     learn(event) {
       const entry = held.get(event.stream) ?? released.peek(event.stream);
-      if (!entry || entry.staged || event.revision !== entry.head.revision + 1) return;
+      if (entry && event.revision <= entry.head.revision) return false;
+      if (!entry || entry.staged || event.revision !== entry.head.revision + 1) return true;
       try {
         foldRecorded(entry, event);
       } catch {
@@ -61,6 +65,7 @@ export function createStreamCache(eventStore: EventStore, maxWeight: number): St
         released.delete(entry.name);
       }
       if (entry.receipts.size > MOST_LEARNED) released.delete(entry.name);
+      return true;
     },
   };
 }

@@ -37,6 +37,9 @@ export interface StreamEntry {
   staged: boolean;
 }
 
+/** Where a key was first used, and with what. */
+export type KeyUse = Pick<StoredReceipt, 'stream' | 'fingerprint'>;
+
 /** A command on its way. */
 export interface PendingCommand {
   readonly stream: string;
@@ -47,6 +50,8 @@ export interface PendingCommand {
   /** Receipts of the command id in the write cache, on any stream; valid for revisions up to `lookedUpTo` of its own. */
   known: readonly StoredReceipt[];
   lookedUpTo: number;
+  /** Another stream on which the key was used just now. */
+  elsewhere: KeyUse | null;
   attempts: number;
   /** Its caller has been answered. */
   settled: boolean;

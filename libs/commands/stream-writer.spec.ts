@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { Problem, type Instant } from '#libs/kernel';
-import type { EventStore } from '#libs/event-store';
+import type { EventStore, RecordedEvent } from '#libs/event-store';
 import { changed } from '#libs/event-types';
 import { createMemoryEventStore } from '#libs/event-store/memory';
 import { creditAccount, type AccountState, type CreditCommand, type CreditEvent } from '#libs/credits';
@@ -250,6 +250,60 @@ describe('the stream writer', () => {
       events.push(...(await writer.execute(account, 'c', request(command))).events);
     const state = events.reduce(creditAccount.evolve, creditAccount.initialState);
     expect((await writer.read(account, 't', 'c')).state).toEqual(state);
+  });
+});
+
+describe('a key that was used on another stream just now', () => {
+  const reused = { reason: { code: 'idempotency_key_reused', status: 422 } };
+  const draw = (n: number, key: string) => request(consume(`con${n}`, 1n), key, { customerId: `c${n}` });
+
+  async function funded(options: Partial<StreamWriterOptions> = {}) {
+    const { eventStore, writer } = given(options);
+    for (const id of ['c1', 'c2']) await writer.execute(account, id, request(grant(`g-${id}`, 10n)));
+    return { eventStore, writer };
+  }
+
+  it('is refused, in the same turn too, and stays its first use', async () => {
+    const { writer } = await funded();
+    const [first, second] = await Promise.allSettled([
+      writer.execute(account, 'c1', draw(1, 'k')),
+      writer.execute(account, 'c2', draw(2, 'k')),
+    ]);
+    expect([first.status, second]).toMatchObject([
+      'fulfilled',
+      { reason: { ...reused.reason, errors: [{ pointer: '/customerId', code: 'differs' }] } },
+    ]);
+    const [again, other] = await Promise.allSettled([
+      writer.execute(account, 'c2', draw(2, 'k')),
+      writer.execute(account, 'c1', draw(1, 'k')),
+    ]);
+    expect([again, other]).toMatchObject([reused, { value: { replayed: true } }]);
+    await expect(
+      writer.execute(account, 'c2', { ...draw(2, 'k'), context: { ...context('k'), tenant: 'u' } }),
+    ).resolves.toMatchObject({ replayed: false });
+  });
+
+  it('is refused where another process has used it', async () => {
+    const { eventStore, writer } = await funded();
+    const { writer: other } = given({ eventStore });
+    await other.execute(account, 'c1', draw(1, 'k'));
+    const events: RecordedEvent[] = [];
+    for await (const event of eventStore.readStream('creditAccount-t_c1')) events.push(event);
+    writer.learn(events);
+    const [second] = await Promise.allSettled([writer.execute(account, 'c2', draw(2, 'k'))]);
+    expect(second).toMatchObject(reused);
+  });
+
+  it('is free when nothing was recorded under it', async () => {
+    const store = createMemoryEventStore();
+    let broken = false;
+    const append: EventStore['append'] = (batches) =>
+      broken ? Promise.reject(new Error('broken')) : store.append(batches);
+    const { writer } = await funded({ eventStore: { ...store, append } });
+    broken = true;
+    await expect(writer.execute(account, 'c1', draw(1, 'k'))).rejects.toThrow('broken');
+    broken = false;
+    await expect(writer.execute(account, 'c2', draw(2, 'k'))).resolves.toMatchObject({ replayed: false });
   });
 });
 

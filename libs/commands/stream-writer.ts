@@ -8,6 +8,7 @@ import {
 import { streamName, tenantOfStream } from '#libs/event-types';
 import { fingerprintOf } from './fingerprint.js';
 import { createLastWritten } from './last-written.js';
+import { createRecentKeys } from './recent-keys.js';
 import { replayCommand } from './replay.js';
 import { createSnapshotter } from './snapshotter.js';
 import { stage, type StagedOutcome, type StagedStream } from './stage.js';
@@ -84,6 +85,7 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
   const onError = options.onError ?? (() => undefined);
   const cache = createStreamCache(eventStore, maxWeight);
   const ready = new Set<StreamEntry>();
+  const recentKeys = createRecentKeys();
   const lastWritten = createLastWritten();
   const snapshot = createSnapshotter(writeCache, onError);
   const stats: WriterStats = { commands: 0, appends: 0, events: 0, conflicts: 0, replays: 0 };
@@ -142,7 +144,9 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
       room -= commands.length;
       ready.delete(entry);
       try {
+        recentKeys.recall(entry.name, commands);
         const stream = stage(entry, commands, clock(tenantOf(commands)));
+        recentKeys.note(stream);
         entry.queue.unshift(...stream.rest);
         entry.staged = true;
         staged.push(stream);
@@ -204,8 +208,10 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
   }
 
   /** What is known of the stream may be wrong now: it is forgotten, and later commands load it anew. */
-  function fail({ entry, outcomes, rest, settling }: StagedStream, error: unknown): void {
+  function fail(stream: StagedStream, error: unknown): void {
+    const { entry, outcomes, rest, settling } = stream;
     cache.drop(entry);
+    recentKeys.forget(stream);
     entry.staged = false;
     // those that wait for what is due cannot go before it
     for (const pending of [...outcomes.map((outcome) => outcome.pending), ...(settling ? rest : [])])
@@ -289,6 +295,7 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
   /** Decides again, in the same order and in front of what came later. */
   function again(stream: StagedStream): void {
     const { entry, outcomes } = stream;
+    recentKeys.forget(stream);
     const retried: PendingCommand[] = [];
     for (const { pending } of outcomes) {
       if (++pending.attempts < MAX_ATTEMPTS) retried.push(pending);
@@ -329,6 +336,7 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
           fingerprint: fingerprintOf(input),
           known: [],
           lookedUpTo: Infinity,
+          elsewhere: null,
           attempts: 0,
           settled: false,
           resolve,
@@ -354,7 +362,7 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
     },
 
     learn: (events) => {
-      for (const event of events) cache.learn(event);
+      for (const event of events) if (cache.learn(event)) recentKeys.learn(event);
     },
 
     lastWritten: lastWritten.of,

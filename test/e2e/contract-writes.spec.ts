@@ -165,6 +165,32 @@ describe('a key', () => {
     }
   });
 
+  test('for another customer, or another object: 422, also within one batch', async () => {
+    const customerId = await newCustomer(api);
+    for (const name of ['grant', 'consume', 'hold', 'event']) {
+      const answer = await send(api, name, { customerId });
+      expectProblem(answer, 422, 'idempotency_key_reused');
+      expect(answer.body.errors).toMatchObject([{ pointer: '/customerId', code: 'differs' }]);
+    }
+    const [a, b] = [fresh('cust'), fresh('cust')];
+    const key = keyed(fresh('key'));
+    ok(await api.send('POST', '/v1/customers', { id: a, name: 'A' }, key), 201);
+    expectProblem(
+      await api.send('POST', '/v1/customers', { id: b, name: 'A' }, key),
+      422,
+      'idempotency_key_reused',
+    );
+    ok(await api.post('/v1/customers', { id: b, name: 'B' }), 201);
+    const change = keyed(fresh('key'));
+    ok(await api.send('PATCH', `/v1/customers/${a}`, { name: 'A' }, change));
+    const other = await api.send('PATCH', `/v1/customers/${b}`, { name: 'A' }, change);
+    expectProblem(other, 422, 'idempotency_key_reused');
+    expect(other.body.detail).toContain('another object');
+    const event = { ...writes['event']!.body, idempotencyKey: fresh('key') };
+    const batch = await api.post('/v1/events/batch', { events: [event, { ...event, customerId }] });
+    expect(ok(batch, 202).errors).toMatchObject([{ index: 1, error: { code: 'idempotency_key_reused' } }]);
+  });
+
   test('is remembered where nothing had to change', async () => {
     const id = fresh('cust');
     const path = `/v1/customers/${id}`;
