@@ -138,12 +138,18 @@ describe('formatAmount', () => {
 });
 
 describe('readAmount', () => {
-  test.each(['', ' 5', '+5', '0x1f', '1e3', 'abc', '-', '-0', '1.', '12 ', '1_0', '9'.repeat(25)])(
+  test.each(['', ' 5', '+5', '0x1f', '1e3', 'abc', '-', '-0', '1.', '12 ', '1_0', `1.${'1'.repeat(13)}`])(
     'stops at %j',
     (stored) => {
       expect(() => readAmount(stored)).toThrow(Error);
     },
   );
+
+  test('reads sums and products, which may have more digits than a caller may write', () => {
+    const largest = parseAmount('9'.repeat(24)) as bigint;
+    expect(readAmount(formatAmount(2n * largest))).toBe(2n * largest);
+    expect(readAmount(formatAmount(-largest * largest))).toBe(-largest * largest);
+  });
 
   test.each([
     ['7', 7n],

@@ -30,11 +30,14 @@ export function parseAmount(input: unknown, scale: number = MAX_SCALE): Amount |
     if (!Number.isSafeInteger(input)) return 'amount_out_of_range';
     return BigInt(input) * ONE;
   }
-  if (typeof input !== 'string') return 'amount_invalid';
-  const match = GRAMMAR.exec(input);
+  return typeof input === 'string' ? parseDecimal(input, scale, MAX_INTEGER_DIGITS) : 'amount_invalid';
+}
+
+function parseDecimal(text: string, scale: number, digits: number): Amount | AmountFault {
+  const match = GRAMMAR.exec(text);
   if (!match) return 'amount_invalid';
   const [, sign = '', whole = '', fraction = ''] = match;
-  if (whole.length > MAX_INTEGER_DIGITS) return 'amount_out_of_range';
+  if (whole.length > digits) return 'amount_out_of_range';
   if (fraction.length > scale) return 'amount_too_precise';
   const value = BigInt(whole + fraction.padEnd(MAX_SCALE, '0'));
   if (sign === '-' && value === 0n) return 'amount_invalid';
@@ -51,12 +54,12 @@ export function formatAmount(amount: Amount): string {
 }
 
 /**
- * Reads a canonical amount out of a stored event.
+ * Reads a canonical amount out of what is stored. What was added up or priced may have more digits than callers may write.
  * @throws Error when history holds something that is no amount: replay stops, it never guesses
  */
 export function readAmount(stored: string): Amount {
   if (SHORT_WHOLE.test(stored)) return BigInt(stored) * ONE;
-  const value = parseAmount(stored);
+  const value = parseDecimal(stored, MAX_SCALE, Infinity);
   if (typeof value !== 'bigint')
     throw new Error(`stored amount ${JSON.stringify(stored)} is not an amount: ${value}`);
   return value;
