@@ -66,6 +66,8 @@ export interface Runtime {
   readonly logger: Logger;
 }
 
+/** Milliseconds a caller waits for a connection. */
+const CONNECT_MS = 10_000;
 /** Milliseconds for which who moved a test clock may record himself what that made due. */
 const CLOCK_MOVED = 3_000;
 /** Milliseconds a job waits for the read model to know all that was written before it. */
@@ -104,6 +106,7 @@ export async function startRuntime(
         connectionString: database.url,
         max: 10,
         options,
+        connectionTimeoutMillis: CONNECT_MS,
         // a connection knows its statements: a quiet minute must not make the first callers after it wait for new ones
         idleTimeoutMillis: 600_000,
       }),

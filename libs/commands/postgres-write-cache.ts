@@ -48,13 +48,18 @@ create or replace trigger receipts_truncated after truncate on write_cache.recei
   for each statement execute function write_cache.drop_snapshots();
 `;
 
+/** Milliseconds that a command waits for what it needs. */
+const PATIENCE_MS = 10_000;
+
 const LOAD_SNAPSHOTS = {
   name: 'load-snapshots',
+  query_timeout: PATIENCE_MS,
   text: `select stream, version, revision::float8 as revision, position::text as position, hash, recorded_at::float8 as recorded_at, state
          from write_cache.snapshots where stream = any($1::text[])`,
 };
 const LOAD_RECEIPTS = {
   name: 'load-receipts',
+  query_timeout: PATIENCE_MS,
   text: `select tenant, command_id, r.stream, r.revision::float8 as revision, r.events, r.fingerprint
          from unnest($1::text[], $2::text[]) as asked(tenant, command_id)
          cross join lateral (select ${KEY} as key offset 0) k
@@ -152,7 +157,12 @@ export async function openPostgresWriteCache(pool: pg.Pool, logIdentity: string)
         const snapshots =
           streams.length === 0
             ? []
-            : (await pool.query<SnapshotRow>({ ...LOAD_SNAPSHOTS, values: [streams] })).rows;
+            : (
+                await pool.query<SnapshotRow>({
+                  ...LOAD_SNAPSHOTS,
+                  values: [streams],
+                })
+              ).rows;
         if (snapshots.length > 0) await filter.catchUp();
         const asked = commandIds.filter(filter.mayHold);
         return {

@@ -39,6 +39,7 @@ const READ_PAGE = {
 /** Numbers of transactions begin anew in a restored database: those that lie ahead were read with the first pages. */
 const READ_SAVED = {
   name: 'receipts-saved',
+  query_timeout: 10_000,
   text: `select h.horizon::text, r.tenant, r.command_id
          from (select pg_snapshot_xmin(pg_current_snapshot()) as horizon) h
          left join write_cache.receipts r

@@ -45,8 +45,11 @@ export interface Queryable {
 /** One connection, over which rows can be streamed too. */
 type Connection = Queryable & { query(stream: CopyStreamQuery): CopyStreamQuery };
 
+/** Milliseconds that whoever asks a pool waits for the answer: more than any read of rows takes from a database that works. */
+const PATIENCE_MS = 10_000;
+
 /**
- * Runs one statement.
+ * Runs one statement; over a pool within 10 s.
  * @param rowMode rows as arrays: what busy reads take, because row objects stay until a full collection of garbage
  * @throws DatabaseUnavailable when trying again later may help
  */
@@ -63,6 +66,7 @@ export async function run<Result extends object>(
       values: values.map((value) => (typeof value === 'string' ? storable(value) : value)),
       ...(name === undefined ? {} : { name }),
       ...(rowMode === undefined ? {} : { rowMode }),
+      ...(client instanceof pg.Pool ? { query_timeout: PATIENCE_MS } : {}),
     });
   } catch (error) {
     throw databaseError(error);
