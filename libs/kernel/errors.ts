@@ -14,6 +14,11 @@ export const ERRORS = {
     title: 'The request is malformed',
     advice: 'Check path, query and headers against the documentation.',
   },
+  request_timeout: {
+    status: 408,
+    title: 'The request did not arrive in time',
+    advice: 'Send the whole request within a minute; nothing was done.',
+  },
   unknown_query_parameter: {
     status: 400,
     title: 'Unknown query parameter',
@@ -267,6 +272,7 @@ export const ISSUES = {
   too_long: 'A text is too long.',
   too_deep: 'The body is nested deeper than 32 levels.',
   text_invalid: 'A text holds NUL or half of a surrogate pair.',
+  number_too_precise: 'A JSON number has more digits than such numbers keep.',
   forbidden_name: 'A member may not have this name.',
   id_invalid:
     'An id must be 1 to 128 of letters, digits, `_`, `.`, `:` and `-`, beginning with a letter or digit.',

@@ -38,6 +38,25 @@ describe('a JSON body', () => {
     ]);
   });
 
+  test('has no numbers that would be rounded', () => {
+    const rounded = (number: string): readonly string[] => refusalOf(`{"list":[{"amount":${number}},"a"]}`);
+    for (const number of [
+      ...['9007199254740991.4', '9007199254740990.6', '-4503599627370497.3', '1.00000000000000001'],
+      ...['0.99999999999999999', '0.10000000000000001', '1.00000000000000001e3', '1e-400'],
+    ])
+      expect([number, rounded(number)]).toEqual([
+        number,
+        ['validation_failed', '/list/0/amount number_too_precise'],
+      ]);
+    const text = ' 9007199254740991.4, 1.00000000000000001 \\" : 0.99999999999999999';
+    expect(refusalOf(JSON.stringify({ [text]: text, 'a"': 1 }))).toEqual([]);
+    for (const number of [
+      ...['9007199254740991', '1.50000000000000000000', '0.1', '1e3', '1000000000000000000000e-18', '0.0'],
+      ...['12345678901234567890', '1e30', '1E400', '1e-300', '-0', '100000000000000000000e-20'],
+    ])
+      expect([number, rounded(number)]).toEqual([number, []]);
+  });
+
   test('has no members that every object has', () => {
     expect(refusalOf('{"toString":1,"first":{"valueOf":1},"hasOwn":1}')).toEqual([
       'validation_failed',

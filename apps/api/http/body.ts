@@ -13,24 +13,55 @@ const FORBIDDEN_NAMES = new Set([...Object.getOwnPropertyNames(Object.prototype)
 /**
  * Reads a JSON body and looks at every text in it once, so that nothing behind it has to.
  * @throws Problem `malformed_json`, also for a member that stands twice; `validation_failed` for texts that no store can
- *   keep and names that could pollute
+ *   keep, names that could pollute, and numbers that would be rounded
  */
 export function readJsonBody(body: Buffer): unknown {
   if (body.length === 0) throw new Problem('malformed_json', 'The body is empty.');
   if (!isUtf8(body)) throw new Problem('malformed_json', 'The body is not UTF-8.');
   const text = body.toString('utf8');
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new Problem('malformed_json', 'The body is not one well-formed JSON document.');
-  }
+  let value = parse(text);
+  const marked = LONG_NUMBER.test(text) ? text.replace(TOKENS, markRounded) : text;
+  if (marked !== text) value = parse(marked);
   const { issues, members } = lookInto(value);
   if (issues.length > 0) throw new Problem('validation_failed', issues[0]!.message, issues);
   // the parser keeps the last of two, whatever the sender meant
   if (members !== namesIn(text)) throw new Problem('malformed_json', 'A member stands twice in one object.');
   return value;
 }
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Problem('malformed_json', 'The body is not one well-formed JSON document.');
+  }
+}
+
+/** A number with fewer digits reads as it is written. Also found inside of texts, which then are looked at for nothing. */
+const LONG_NUMBER = /[\d.]{17}|[:[,\s]-?[\d.]+[eE]-\d{3}/;
+const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.]*(?:[eE][+-]?\d+)?/g;
+/** Stands for a number that would be rounded: no text may hold NUL. */
+const ROUNDED = '\0number';
+
+/** What reads as a number that callers count on, but not as the one that is written. Larger ones are out of every range. */
+function markRounded(token: string): string {
+  if (token.startsWith('"')) return token;
+  const value = Number(token);
+  return Math.abs(value) <= Number.MAX_SAFE_INTEGER && decimalOf(token) !== decimalOf(String(value))
+    ? JSON.stringify(ROUNDED)
+    : token;
+}
+
+/** A number's digits and where its point stands: the same for all ways to write it. */
+function decimalOf(text: string): string {
+  const [, sign = '', whole = '', fraction = '', exponent = '0'] = NUMBER.exec(text)!;
+  const digits = (whole + fraction).replace(/^0+/, '');
+  const significant = digits.replace(/0+$/, '');
+  if (significant === '') return '0';
+  return `${sign}${significant}e${Number(exponent) - fraction.length + digits.length - significant.length}`;
+}
+
+const NUMBER = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
 
 /** How many names of members a well-formed JSON document has. */
 function namesIn(text: string): number {
@@ -78,6 +109,11 @@ interface Trail {
 }
 
 function faultOf(value: unknown, depth: number): Omit<Issue, 'pointer'> | null {
+  if (value === ROUNDED)
+    return {
+      code: 'number_too_precise',
+      message: 'A number has more digits than JSON numbers keep; send it as a text.',
+    };
   if (typeof value === 'string') return textFault(value);
   if (depth > MAX_DEPTH)
     return { code: 'too_deep', message: `The body is nested deeper than ${MAX_DEPTH} levels.` };

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { STATUS_CODES, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { INestApplication } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
@@ -19,10 +19,14 @@ export interface HttpEdge {
 /** For routes that take the bytes of the body as they came: what is signed must not be written anew. */
 export const RAW_BODY = { rawBody: true } as const;
 
+/** Milliseconds in which a request must have arrived as a whole. */
+const REQUEST_MS = 60_000;
+
 /** Everything between the socket and the controllers: body parser, request ids, input rules, problems. */
 export function createHttpEdge(log: (error: unknown, instance: string) => void): HttpEdge {
   const adapter = new FastifyAdapter({
     bodyLimit: MAX_BODY_BYTES,
+    requestTimeout: REQUEST_MS,
     // the longest id a path may carry: 128 characters, percent-encoded
     routerOptions: { maxParamLength: 2000 },
     // quietly, so that closing does not wait for idle connections
@@ -72,11 +76,18 @@ function refuseEncoded(headers: IncomingHttpHeaders): void {
 /** What the HTTP parser does not understand never becomes a request; its sender is told all the same. */
 function refuseMalformed({ code }: Error & { readonly code?: string }, socket: Socket): void {
   if (code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
-  const detail =
-    code === 'HPE_HEADER_OVERFLOW' ? 'The headers are too large.' : 'This is not a well-formed HTTP request.';
-  const body = JSON.stringify(problemBody(new Problem('malformed_request', detail), randomUUID()));
+  const problem =
+    code === 'ERR_HTTP_REQUEST_TIMEOUT'
+      ? new Problem('request_timeout', 'The request did not arrive within a minute.')
+      : new Problem(
+          'malformed_request',
+          code === 'HPE_HEADER_OVERFLOW'
+            ? 'The headers are too large.'
+            : 'This is not a well-formed HTTP request.',
+        );
+  const body = JSON.stringify(problemBody(problem, randomUUID()));
   socket.end(
-    'HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/problem+json; charset=utf-8\r\n' +
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nConnection: close\r\nContent-Type: application/problem+json; charset=utf-8\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
 }
