@@ -25,14 +25,14 @@ export interface Document<A extends Attributes> {
 }
 
 /** The facts of one object of the catalogue. */
-export type DocumentEvent<A extends Attributes, Name extends string = string> =
-  | DomainEvent<`${Name}Created`, DocumentCreated<A>>
+export type DocumentEvent<A extends Attributes, Name extends string = string, Id extends string = StoredId> =
+  | DomainEvent<`${Name}Created`, DocumentCreated<A, Id>>
   | DomainEvent<`${Name}Updated`, DocumentUpdated<A>>
   | DomainEvent<`${Name}Archived`, DocumentArchived>;
 
 /** The object exists from now on. */
-export interface DocumentCreated<A extends Attributes> {
-  readonly id: StoredId;
+export interface DocumentCreated<A extends Attributes, Id extends string = StoredId> {
+  readonly id: Id;
   /** Everything it says about itself; what is absent is not set. */
   readonly attributes: A;
   readonly at: StoredInstant;
@@ -103,13 +103,9 @@ export function documentDecider<A extends Attributes, Name extends string>(
           refuseDifferentCreation(kind, document, command.attributes);
           return nothing();
         }
-        refuseIssues(kind, [...kind.check(command.attributes), ...(command.issues ?? [])]);
-        return [
-          {
-            type: `${kind.name}Created`,
-            data: { id: command.id, attributes: withoutUnset(command.attributes), at },
-          },
-        ];
+        const attributes = withoutUnset(command.attributes);
+        refuseIssues(kind, [...kind.check(attributes), ...(command.issues ?? [])]);
+        return [{ type: `${kind.name}Created`, data: { id: command.id, attributes, at } }];
       }
       if (!document) throw new Problem(kind.missing, `This ${kind.category} does not exist.`);
       if (command.type === 'Archive')

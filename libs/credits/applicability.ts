@@ -72,7 +72,7 @@ function satisfies(specifier: Specifier, usage: UsageContext): boolean {
   const tags = usage.productTags ?? [];
   const hasAll = (wanted: readonly string[]): boolean => wanted.every((tag) => tags.includes(tag));
   return (
-    (specifier.productId === undefined || specifier.productId === usage.productId) &&
+    (specifier.productId == null || specifier.productId === usage.productId) &&
     hasAll(specifier.productTags ?? []) &&
     Object.entries(specifier.properties ?? {}).every(([name, value]) => usage.properties?.[name] === value) &&
     !(specifier.exclude ?? []).some((excluded) => hasAll(excluded.productTags))
@@ -80,7 +80,7 @@ function satisfies(specifier: Specifier, usage: UsageContext): boolean {
 }
 
 const names = (list: readonly string[] | undefined, value: string | undefined): boolean =>
-  value !== undefined && list !== undefined && list.includes(value);
+  value !== undefined && (list?.includes(value) ?? false);
 
 const admitsOne = (list: readonly string[] | undefined, value: string | undefined): boolean =>
   !list?.length || names(list, value);

@@ -28,7 +28,8 @@ export interface StoredEvents {
   /** What a customer may draw on and has drawn, one stream per customer. */
   readonly creditAccount: CreditEvent;
   /** What an amount counts. */
-  readonly unit: DocumentEvent<Unit, 'Unit'>;
+  /** The event name of the meter that made it is its id, whatever text that is. */
+  readonly unit: DocumentEvent<Unit, 'Unit', string>;
   /** What turns usage into amounts of a unit. */
   readonly meter: DocumentEvent<Meter, 'Meter'>;
   /** What a customer may use. */

@@ -43,8 +43,23 @@ export function readBody<T extends object>(dto: new () => T, body: unknown): T {
       `${issues.length === 1 ? 'One issue' : `${issues.length} issues`}: ${issues[0]!.message}`,
       issues,
     );
+  return withoutNullsInside(instance);
+}
+
+/** Null takes away what the body itself is about; inside its objects it means the same as leaving out. */
+function withoutNullsInside<T extends object>(instance: T): T {
+  for (const value of Object.values(instance).flat())
+    if (isDto(value)) {
+      for (const [name, member] of Object.entries(value))
+        if (member === null) delete (value as Record<string, unknown>)[name];
+      withoutNullsInside(value);
+    }
   return instance;
 }
+
+/** Of a class with rules of its own; free objects, such as metadata, are plain ones. */
+const isDto = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && value.constructor !== Object;
 
 export function readQuery<T extends object>(dto: new () => T, query: unknown): T {
   const given = { ...(query as Record<string, unknown>) };

@@ -1,4 +1,4 @@
-import { claimId } from '#libs/catalog';
+import { claimId, withoutUnset } from '#libs/catalog';
 import type {
   Attributes,
   Changes,
@@ -60,7 +60,7 @@ export async function createDocument<A extends Attributes, Name extends string>(
   creation: Creation<NoInfer<A>>,
 ): Promise<DocumentWritten<A>> {
   const { context, operation, id, input, issues = [], prepare } = creation;
-  let { attributes } = creation;
+  let attributes = withoutUnset(creation.attributes);
   // what exists, or will be refused, takes nothing
   if (prepare && issues.length === 0 && kind.document.check(attributes).length === 0) {
     const { state } = await ports.writer.read(kind, context.tenant, id, 0);
