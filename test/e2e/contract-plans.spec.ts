@@ -322,7 +322,16 @@ describe('a pricing table', () => {
         isFree: true,
         buttonText: 'Start',
         trial: null,
-        features: [],
+        features: [
+          {
+            featureId: calls.id,
+            slug: calls.slug,
+            displayName: calls.displayName,
+            featureType: 'number',
+            value: calls.featureValue,
+            creditAmount: '10',
+          },
+        ],
       }),
       {
         planId: second.id,

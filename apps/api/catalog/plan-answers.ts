@@ -11,7 +11,8 @@ import type {
 export interface PlanRow extends Attributes {
   readonly id: string;
   readonly stablePlanId: string;
-  readonly features?: readonly PlanFeature[] | undefined;
+  /** Without a value: the feature's own. */
+  readonly features?: readonly (Pick<PlanFeature, 'featureId'> & Partial<PlanFeature>)[] | undefined;
   readonly priceIds?: readonly string[] | undefined;
 }
 
@@ -59,7 +60,10 @@ export async function answerPlans(
     const kept = (plan.features ?? []).filter(({ featureId }) => features.has(featureId));
     const latest = prices(plan);
     const shown = includes.features
-      ? kept.map(({ featureId, value }) => ({ ...describe(features.get(featureId)!), featureId, value }))
+      ? kept.map(({ featureId, value }) => {
+          const feature = features.get(featureId)!;
+          return { ...describe(feature), featureId, value: value ?? feature['featureValue'] };
+        })
       : kept;
     return {
       ...plan,

@@ -48,24 +48,35 @@ export class PublicPricingTablesController {
     const stablePlanId = [...new Set(named.map((plan) => plan.stablePlanId))];
     const versions = await allOf<PlanRow>(this.queries, tenant, 'plan', { stablePlanId });
     const newest = await allOf<PlanRow>(this.queries, tenant, 'plan', { stablePlanId, newest: 'true' });
-    const includes = { features: true, prices: true, trials: true };
-    const shown = (await answerPlans(this.queries, tenant, newest, includes)) as readonly ShownPlan[];
     const definitions = await allOf<CreditDefinition>(this.queries, tenant, 'creditDefinition', {
       scope: 'plan',
       applicationType: 'usage',
       planId: versions.map(({ id }) => id),
     });
+    const grantedWith = (stable: string): readonly CreditDefinition[] => {
+      const ids = versions.filter((version) => version.stablePlanId === stable).map(({ id }) => id);
+      return definitions.filter(
+        ({ planId, isActive }) => isActive && planId !== undefined && ids.includes(planId),
+      );
+    };
+    const listed = newest.map((plan) => withGranted(plan, grantedWith(plan.stablePlanId)));
+    const includes = { features: true, prices: true, trials: true };
+    const shown = (await answerPlans(this.queries, tenant, listed, includes)) as readonly ShownPlan[];
     return configs.flatMap((config) => {
       const stable = named.find(({ id }) => id === config.planId)?.stablePlanId;
       const plan = shown.find((candidate) => candidate.stablePlanId === stable);
       if (!plan || plan.isVisibleInPricingTable === false) return [];
-      const ids = versions.filter((version) => version.stablePlanId === stable).map(({ id }) => id);
-      const granted = definitions.filter(
-        ({ planId, isActive }) => isActive && planId !== undefined && ids.includes(planId),
-      );
-      return [publicPlan(plan, config, granted)];
+      return [publicPlan(plan, config, grantedWith(plan.stablePlanId))];
     });
   }
+}
+
+/** A plan with every feature that it grants credit for, whether or not it lists it. */
+function withGranted(plan: PlanRow, granted: readonly CreditDefinition[]): PlanRow {
+  const { features = [] } = plan;
+  const more = new Set(granted.flatMap(({ featureId }) => featureId ?? []));
+  for (const { featureId } of features) more.delete(featureId);
+  return { ...plan, features: [...features, ...[...more].map((featureId) => ({ featureId }))] };
 }
 
 function publicPlan(plan: ShownPlan, config: PlanConfig, granted: readonly CreditDefinition[]): Attributes {
