@@ -53,11 +53,13 @@ export function outlook(
   let uncovered = 0n;
   const expiring: { grantId: string; at: Instant; amount: Amount }[] = [];
   const renewals: { grantId: string; at: Instant; amount: Amount }[] = [];
+  // cut where something falls due, usage still adds up
+  const usedUpTo = (time: Instant): Amount => (rate * BigInt(time - now)) / BigInt(DAY);
   let account = state;
   let at = now;
   for (let step = 0; at < until && step < MOST_STEPS; step++) {
     const next = Math.min(until, Math.max(account.nextDue, at + 1));
-    const wanted = (rate * BigInt(next - at)) / BigInt(DAY);
+    const wanted = usedUpTo(next) - usedUpTo(at);
     const { drawn, events } = draw(account, unit, wanted, at, context, step);
     if (drawn < wanted || (rate > 0n && burnDown(unitOf(account, unit), 1n, at, at, context).drawn === 0n)) {
       uncovered += wanted - drawn;

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { DAY } from '#libs/kernel';
 import {
   creditAccount,
   minimumPurchase,
@@ -84,6 +85,13 @@ describe('service', () => {
 });
 
 describe('the outlook', () => {
+  test('loses nothing where something begins or ends within a day', () => {
+    const state = fold([issued('soon', '70', { until: 10 }), issued('late', '30', { from: 5 })]);
+    const now = day(0) + 7;
+    const { uncovered } = outlook(state, { unit: 'calls', rate: amountOf('10'), now, until: now + 30 * DAY });
+    expect(uncovered).toBe(amountOf('200'));
+  });
+
   test('says when a unit runs out, what expires unused and what renews', () => {
     const grants = [
       issued('soon', '50', { until: 4, priority: 10 }),
