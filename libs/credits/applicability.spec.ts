@@ -113,6 +113,16 @@ describe('a grant admits a usage', () => {
     expect(admits(undefined, { featureSlug: 'chat' })).toBe(true);
   });
 
+  test('with null for what is absent, as it was stored once', () => {
+    const none = { features: null, products: null, specifiers: [{ productId: null, productTags: ['t'] }] };
+    const limits = { ...none, contracts: null, subscriptions: ['s'] } as unknown as Applicability;
+    const usage = { featureSlug: 'f', productId: 'p', contractId: null, productTags: ['t'] };
+    const admitted = (subscriptionId: string | null): boolean =>
+      admits(limits, { ...usage, subscriptionId } as unknown as UsageContext);
+    expect([admitted('s'), admitted('r'), admitted(null)]).toEqual([true, false, false]);
+    expect(narrowness(limits)).toEqual([Infinity, 1, 1]);
+  });
+
   test('as the model of the rules does', () => {
     const seen = { yes: 0, no: 0 };
     fc.assert(
