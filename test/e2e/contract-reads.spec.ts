@@ -130,6 +130,12 @@ describe('lists', () => {
     );
     expect(changed).toMatchObject({ id: customerId, businessName: 'Acme' });
     expectProblem(await api.post('/v1/credits/grants', body), 404, 'customer_not_found');
+    const { eventName } = await newMeter(api);
+    ok(await api.post('/v1/events', { eventName, extCustomerId: externalCustomerId, eventValue: 1 }), 202);
+    for (const list of [`/v1/events?eventName=${eventName}&`, '/v1/invoices?', '/v1/subscriptions?'])
+      ok(await api.get(`${list}customerId=${name}&isExtCustId=true`), 200);
+    expect(await api.all(`/v1/events?customerId=${name}&isExtCustId=true`)).toMatchObject([{ customerId }]);
+    expectProblem(await api.get('/v1/events?customerId=nobody&isExtCustId=true'), 404, 'customer_not_found');
   });
 });
 

@@ -3,15 +3,15 @@ import { CommandBus, QueryBus } from '@nestjs/cqrs';
 import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { latest } from '#libs/event-store';
 import { parseInstant, Problem } from '#libs/kernel';
-import { type IngestedUsage, IngestUsage, type UsageRequest } from '#libs/commands/credits';
+import { type IngestedUsage, IngestUsage, resolveCustomer, type UsageRequest } from '#libs/commands/credits';
 import { FindInvoiceLine, ListUsage } from '#libs/read-models/queries';
 import {
   answerPage,
   answerRead,
   ApiIdempotencyKey,
   Field,
-  IsId,
   IsInstant,
+  IsQueryFlag,
   IsText,
   ListQuery,
   NoQuery,
@@ -27,8 +27,11 @@ import { RuntimeRef } from '../runtime-ref.js';
 import { readBatch, readUsage, USAGE_EVENT_SCHEMA } from './usage-input.js';
 
 class UsageQuery extends ListQuery {
-  @Field(IsId(), { optional: true })
+  @Field(IsText(128), { optional: true, description: 'your id of the customer with `isExtCustId=true`' })
   customerId?: string;
+
+  @Field(IsQueryFlag(), { optional: true, example: 'false' })
+  isExtCustId?: string;
 
   @Field(IsText(128), { optional: true })
   eventName?: string;
@@ -120,7 +123,11 @@ export class UsageController {
   @Get()
   @ApiOperation({ summary: 'List usage events' })
   async list(@Read() call: ReadCall, @Query() query: UsageQuery) {
-    const { customerId, eventName, from, to } = query;
+    const { customerId: named, isExtCustId, eventName, from, to } = query;
+    const customerId =
+      named !== undefined && isExtCustId === 'true'
+        ? (await resolveCustomer(this.runtime.current.credits, call.tenant, { id: named, external: true })).id
+        : named;
     await this.gate.pass(call, query, customerId);
     const { data, nextKey, position } = await this.queries.execute(
       new ListUsage(
