@@ -49,11 +49,16 @@ export class ProblemFilter implements ExceptionFilter {
 
 /** Sends a problem with the headers that go with its status. */
 export function sendProblem(reply: FastifyReply, body: ProblemBody): void {
-  if (body.status === 503) void reply.header('Retry-After', '1');
+  if (body.status === 503) askForRetry(reply);
   if (body.status === 401) void reply.header('WWW-Authenticate', 'Bearer');
   void reply.code(body.status).header('Content-Type', 'application/problem+json; charset=utf-8');
   void reply.send(JSON.stringify(body));
 }
+
+/** Tells when to send again what was turned away for a reason that passes. */
+export const askForRetry = (reply: FastifyReply): void => {
+  void reply.header('Retry-After', '1');
+};
 
 export function problemBody(
   { code, detail, errors, instance, members }: Problem,

@@ -8,6 +8,7 @@ import { FindInvoiceLine, ListUsage } from '#libs/read-models/queries';
 import {
   answerPage,
   answerRead,
+  askForRetry,
   ApiIdempotencyKey,
   Field,
   IsInstant,
@@ -83,7 +84,9 @@ export class UsageController {
   @HttpCode(202)
   @ApiOperation({
     summary: 'Report up to 1000 usage events',
-    description: 'Each is taken in or rejected by itself.',
+    description:
+      'Each is taken in or rejected by itself. `Retry-After` says that some were turned away for a reason that passes ' +
+      'and may be sent again; where that is so of all, the answer is that problem, 503.',
   })
   @ApiBody({
     schema: {
@@ -105,6 +108,10 @@ export class UsageController {
     const told = read.map((usage) => (usage instanceof Problem ? usage : done.next().value!));
     const position = latest(told.flatMap((result) => (result instanceof Problem ? [] : [result.position])));
     const results = told.map((result) => ('problem' in result ? result.problem : result));
+    const passing = results.filter((result) => result instanceof Problem && result.status === 503);
+    // what sends again by itself goes by the status
+    if (passing.length === results.length) throw passing[0] as Problem;
+    if (passing.length > 0) askForRetry(reply);
     const accepted = results.flatMap((result) => (result instanceof Problem ? [] : [result]));
     // where nothing was taken in, the log as it stands
     answerRead(reply, position > 0n ? position : await this.runtime.current.eventStore.head());
