@@ -10,6 +10,7 @@ import {
   nowOf,
   ok,
   openWorld,
+  positionOf,
   type World,
 } from './world.js';
 
@@ -100,7 +101,13 @@ describe('a period that ends', () => {
     expect(ok(await api.get(`/v1/invoices/${invoice.id}`), 200)).toEqual(invoice);
 
     const line = invoice.lines.find((one: { type: string }) => one.type === 'usage');
-    const trace = ok(await api.get(`/v1/invoices/${invoice.id}/lines/${line.lineId}/trace`), 200);
+    const tracePath = `/v1/invoices/${invoice.id}/lines/${line.lineId}/trace`;
+    const traced = await api.get(tracePath);
+    const trace = ok(traced, 200);
+    const position = positionOf(traced);
+    expect(position).toBeGreaterThan(0);
+    ok(await api.get(`${tracePath}?minPosition=${position}`), 200);
+    expectProblem(await api.get(`${tracePath}?minPosition=${10 ** 12}`), 503, 'read_model_behind');
     expect(trace).toMatchObject({
       line,
       data: [{ eventId: event.id, customerId, quantity: '150', allocations: [{ quantity: '100' }] }],

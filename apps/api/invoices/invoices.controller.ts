@@ -113,11 +113,14 @@ export class InvoicesController {
     @Param('id') id: string,
     @Param('lineId') lineId: string,
   ) {
-    const { invoices: deps } = this.runtime.current;
+    const { invoices: deps, eventStore } = this.runtime.current;
     const { limit, cursor } = pageOf(query);
-    await this.gate.pass(call, query);
+    await this.gate.passLog(call, query);
+    // read from the log itself, so it reflects every position that anybody knows
+    const position = await eventStore.head();
     const after = cursor === null ? 0 : Number(/^\d{1,9}$/.exec(cursor)?.[0] ?? 0);
     const { line, usage, nextKey } = await traceLine(deps, call.tenant, id, lineId, { limit, after });
+    answerRead(call.reply, position);
     return { line, ...answerPage(usage, nextKey) };
   }
 
