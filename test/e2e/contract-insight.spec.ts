@@ -8,6 +8,7 @@ import {
   iso,
   newAccount,
   newMeter,
+  newCustomer,
   newUnit,
   nowOf,
   ok,
@@ -295,7 +296,13 @@ describe('the books', () => {
       'journal?limit=0',
     ])
       expectProblem(await api.get(`/v1/credits/${query}`), 400, 'invalid_query_parameter');
-    for (const cursor of ['x', 'MTA', Buffer.from('1999999999.0').toString('base64url')])
+    await grant(api, { customerId: await newCustomer(api), unit, amount: 1 });
+    await grant(api, { customerId: await newCustomer(api), unit, amount: 1 });
+    const { nextCursor } = await get('/v1/credits/journal?limit=1');
+    const place = Buffer.from(nextCursor, 'base64url').toString();
+    const beyond = place.replace(/\d+\.\d+$/, '999999999.0');
+    expect(beyond).not.toBe(place);
+    for (const cursor of ['x', 'MTA', Buffer.from(beyond).toString('base64url')])
       expectProblem(await api.get(`/v1/credits/journal?cursor=${cursor}`), 400, 'invalid_query_parameter');
     expectProblem(
       await api.get(`/v1/credits/totals?customerId=none&unit=${unit}`),

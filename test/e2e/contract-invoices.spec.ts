@@ -113,6 +113,7 @@ describe('a period that ends', () => {
       data: [{ eventId: event.id, customerId, quantity: '150', allocations: [{ quantity: '100' }] }],
       nextCursor: null,
     });
+    expectProblem(await api.get(`${tracePath}?cursor=MTA`), 400, 'invalid_query_parameter', ['?cursor']);
     const credit = invoice.lines.find((one: { type: string }) => one.type === 'usage_credit');
     const covered = ok(await api.get(`/v1/invoices/${invoice.id}/lines/${credit.lineId}/trace`), 200);
     expect(covered.data).toEqual(trace.data);

@@ -9,6 +9,7 @@ import {
   newAccount,
   newCustomer,
   newMeter,
+  newUnit,
   ok,
   openWorld,
   positionOf,
@@ -81,6 +82,43 @@ describe('lists', () => {
       expect([query, (await api.get(`/v1/customers?${query}`)).status]).toEqual([query, 400]);
     expect((await api.get('/v1/customers?limit=1000')).status).toBe(200);
     expect((await api.get('/v1/customers?limit=1&limit=2')).status).toBe(400);
+  });
+
+  test('take no cursors of each other, which would pass over rows in silence', async () => {
+    const { customerId, unit } = await newAccount(api);
+    const other = await newCustomer(api);
+    for (const reference of ['one', 'two']) {
+      for (const id of [customerId, other]) {
+        await grant(api, { customerId: id, unit, amount: 1 });
+        const method = { provider: 'stripe', providerReference: reference };
+        ok(await api.post(`/v1/customers/${id}/payment-methods`, method), 201);
+      }
+      ok(await api.post('/v1/plans', { planName: reference }), 201);
+      ok(await api.post('/v1/features', { slug: fresh('slug'), displayName: 'F', featureValue: true }), 201);
+      await newUnit(api);
+    }
+    const lists = [
+      ...['/v1/plans', '/v1/features', '/v1/customers', '/v1/api-keys', '/v1/credits/journal'],
+      ...[customerId, other].map((id) => `/v1/credits/customers/${id}/grants`),
+      ...[customerId, other].map((id) => `/v1/customers/${id}/payment-methods`),
+      ...['/v1/units?kind=custom', '/v1/units?kind=monetary'],
+    ];
+    const page = (path: string, query: string) => api.get(`${path}${path.includes('?') ? '&' : '?'}${query}`);
+    for (const from of lists) {
+      const { data, nextCursor } = ok(await page(from, 'limit=1'), 200);
+      expect([from, nextCursor]).toEqual([from, expect.any(String)]);
+      for (const to of lists) {
+        const answer = await page(to, `limit=1&cursor=${nextCursor}`);
+        if (from === to) {
+          expect([from, ok(answer, 200).data.length]).toEqual([from, 1]);
+          expect(answer.body.data).not.toEqual(data);
+        } else
+          expect([from, to, answer.status, answer.body.errors]).toEqual([
+            ...[from, to, 400],
+            [expect.objectContaining({ pointer: '?cursor', code: 'cursor_invalid' })],
+          ]);
+      }
+    }
   });
 
   test('of holds and renewals are there for every customer, and name their statuses', async () => {

@@ -39,15 +39,16 @@ export async function answerOne(
 
 export async function answerList(
   queries: CatalogQueries,
-  { tenant, request, reply }: ReadCall,
+  call: ReadCall,
   kind: CatalogCategory,
   query: ListQuery,
   filters: CatalogFilters = {},
 ): Promise<{ data: readonly Attributes[]; nextCursor: string | null }> {
-  const page = { ...pageOf(query), minPosition: minPositionOf(request, query) };
+  const { tenant, request, reply } = call;
+  const page = { ...pageOf(call, query), minPosition: minPositionOf(request, query) };
   const { data, nextCursor, position } = await queries.list(tenant, kind, filters, page);
   answerRead(reply, position);
-  return answerPage(data, nextCursor);
+  return answerPage(call, data, nextCursor);
 }
 
 const NAMES: Record<CatalogCategory, string> = {

@@ -8,6 +8,7 @@ import type { ReadCall, WriteCall } from '../http/caller.js';
 import { answerRead, ApiIdempotencyKey } from '../http/idempotency.js';
 import {
   answerPage,
+  foreignCursor,
   ListQuery,
   minPositionOf,
   NoBody,
@@ -52,10 +53,13 @@ export class UnitsController {
   async list(@Read() call: ReadCall, @Query() query: UnitListQuery) {
     if (query.kind !== 'monetary') return answerList(this.queries, call, 'unit', query, { kind: query.kind });
     await this.reflect(call, query);
-    const { limit, cursor } = pageOf(query);
+    const { limit, cursor } = pageOf(call, query);
+    // units of one's own are listed on the same path, in another order
+    if (cursor !== null && !/^[A-Z]{3}$/.test(cursor)) throw foreignCursor();
     const rest = currencyUnits().filter(({ id }) => cursor === null || id > cursor);
     const page = rest.slice(0, limit);
     return answerPage(
+      call,
       page.map((unit) => presentDocument(unitKind, unit)),
       rest.length > limit ? page.at(-1)!.id : null,
     );

@@ -58,13 +58,14 @@ export class PlansController {
     description: 'The newest version of each, unless allVersions=true.',
   })
   @ApiOkResponse({ type: [PlanAnswer] })
-  async list(@Read() { tenant, request, reply }: ReadCall, @Query() query: PlanListQuery) {
-    const page = { ...pageOf(query), minPosition: minPositionOf(request, query) };
+  async list(@Read() call: ReadCall, @Query() query: PlanListQuery) {
+    const { tenant, request, reply } = call;
+    const page = { ...pageOf(call, query), minPosition: minPositionOf(request, query) };
     const newest = query.allVersions === 'true' ? undefined : 'true';
     const { data, nextCursor, position } = await this.queries.list(tenant, 'plan', { newest }, page);
     answerRead(reply, position);
     const plans = await answerPlans(this.queries, tenant, data as readonly PlanRow[], includesOf(query));
-    return answerPage(plans, nextCursor);
+    return answerPage(call, plans, nextCursor);
   }
 
   @Get(':id')
@@ -81,7 +82,10 @@ export class PlansController {
   async versions(@Read() call: ReadCall, @Query() query: PlanReadQuery, @Param('id') id: string) {
     const { stablePlanId } = await this.find(call, query, id, query.isStableId === 'true');
     const versions = await allOf<PlanRow>(this.queries, call.tenant, 'plan', { stablePlanId });
-    return answerPage(await answerPlans(this.queries, call.tenant, versions, includesOf(query)), null);
+    return {
+      data: await answerPlans(this.queries, call.tenant, versions, includesOf(query)),
+      nextCursor: null,
+    };
   }
 
   @Post(':id')

@@ -42,10 +42,16 @@ export class CustomerCreditsController {
     const customerId = await this.customer(call, query, id);
     const { status, applicationType } = query;
     const { data, nextKey, position } = await this.queries.execute(
-      new CustomerGrants(call.tenant, customerId, { status, applicationType }, pageOf(query), this.now(call)),
+      new CustomerGrants(
+        call.tenant,
+        customerId,
+        { status, applicationType },
+        pageOf(call, query),
+        this.now(call),
+      ),
     );
     this.gate.answer(call, query, position);
-    return answerPage(data, nextKey);
+    return answerPage(call, data, nextKey);
   }
 
   @Get('holds')
@@ -54,10 +60,10 @@ export class CustomerCreditsController {
     const customerId = await this.customer(call, query, id);
     const { status, unit } = query;
     const { data, nextKey, position } = await this.queries.execute(
-      new CustomerHolds(call.tenant, customerId, { status, unit }, pageOf(query), this.now(call)),
+      new CustomerHolds(call.tenant, customerId, { status, unit }, pageOf(call, query), this.now(call)),
     );
     this.gate.answer(call, query, position);
-    return answerPage(data, nextKey);
+    return answerPage(call, data, nextKey);
   }
 
   @Get('renewals')
@@ -65,10 +71,10 @@ export class CustomerCreditsController {
   async renewals(@Read() call: ReadCall, @Query() query: RenewalsQuery, @Param('id') id: string) {
     const customerId = await this.customer(call, query, id);
     const { data, nextKey, position } = await this.queries.execute(
-      new CustomerRenewals(call.tenant, customerId, { status: query.status }, pageOf(query)),
+      new CustomerRenewals(call.tenant, customerId, { status: query.status }, pageOf(call, query)),
     );
     this.gate.answer(call, query, position);
-    return answerPage(data, nextKey);
+    return answerPage(call, data, nextKey);
   }
 
   @Get('transactions')
@@ -78,10 +84,10 @@ export class CustomerCreditsController {
     const { type, grantId, unit, fromDate, toDate } = query;
     const filters = { type, grantId, unit, fromDate: instantOf(fromDate), toDate: instantOf(toDate) };
     const { data, nextKey, position } = await this.queries.execute(
-      new CustomerTransactions(call.tenant, customerId, filters, pageOf(query)),
+      new CustomerTransactions(call.tenant, customerId, filters, pageOf(call, query)),
     );
     this.gate.answer(call, query, position);
-    return answerPage(data, nextKey);
+    return answerPage(call, data, nextKey);
   }
 
   @Get('balances')

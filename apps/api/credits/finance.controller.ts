@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { Controller, Get, Query, StreamableFile } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
-import { formatAmount, formatInstant, issue, parseInstant, Problem, type Instant } from '#libs/kernel';
+import { formatAmount, formatInstant, parseInstant, type Instant } from '#libs/kernel';
 import {
   journalEntry,
   ledgerFacts,
@@ -15,7 +15,15 @@ import {
 } from '#libs/commands/credits';
 import type { GrantIssued, Posting, Totals } from '#libs/credits';
 import { NoSuchPosition } from '#libs/event-store';
-import { answerRead, decodeCursor, encodeCursor, Read, ReadQuery, type ReadCall } from '../http/index.js';
+import {
+  answerRead,
+  decodeCursor,
+  encodeCursor,
+  foreignCursor,
+  Read,
+  ReadQuery,
+  type ReadCall,
+} from '../http/index.js';
 import { ReadGate } from '../read-gate.js';
 import { RuntimeRef } from '../runtime-ref.js';
 import { isExternal } from './answered.js';
@@ -80,7 +88,7 @@ export class FinanceController {
   })
   async journal(@Read() call: ReadCall, @Query() query: JournalQuery) {
     const { credits, eventStore } = this.runtime.current;
-    const after = query.cursor === undefined ? undefined : placeIn(query.cursor);
+    const after = query.cursor === undefined ? undefined : placeIn(call, query.cursor);
     const scope = { ...(await this.scope(call, query)), after };
     const period = periodOf(query);
     if (query.format === 'csv') {
@@ -108,12 +116,15 @@ export class FinanceController {
         if (entry) data.push(entry);
       }
     } catch (error) {
-      if (error instanceof NoSuchPosition) throw badCursor();
+      if (error instanceof NoSuchPosition) throw foreignCursor();
       throw error;
     }
     const { position, revision } = reached;
     answerRead(call.reply, position);
-    return { data: data.map(answerOf), nextCursor: more ? encodeCursor(`${position}.${revision}`) : null };
+    return {
+      data: data.map(answerOf),
+      nextCursor: more ? encodeCursor(call, `${position}.${revision}`) : null,
+    };
   }
 
   @Get('journal/balances')
@@ -200,16 +211,11 @@ const answerOf = ({ position, postings, ...entry }: JournalEntry) => ({
   })),
 });
 
-function placeIn(cursor: string): Place {
-  const [, position, revision] = /^(\d{1,18})\.(\d{1,15})$/.exec(decodeCursor(cursor)) ?? [];
-  if (position === undefined) throw badCursor();
+function placeIn(call: ReadCall, cursor: string): Place {
+  const [, position, revision] = /^(\d{1,18})\.(\d{1,15})$/.exec(decodeCursor(call, cursor)) ?? [];
+  if (position === undefined) throw foreignCursor();
   return { position: BigInt(position), revision: Number(revision) };
 }
-
-const badCursor = (): Problem =>
-  new Problem('invalid_query_parameter', 'cursor is not one that this API gave.', [
-    issue('?cursor', 'cursor_invalid', 'cursor is not one that this API gave.'),
-  ]);
 
 const COLUMNS = 'position,recordedAt,customerId,type,at,unit,account,debit,credit,grantId';
 

@@ -9,8 +9,6 @@ import {
   answerPage,
   answerWrite,
   createHttpEdge,
-  decodeCursor,
-  encodeCursor,
   Field,
   IsAmount,
   IsEmailAddress,
@@ -89,8 +87,10 @@ class OrdersController {
   }
 
   @Get()
-  list(@Read() { tenant, request }: ReadCall, @Query() query: ListQuery) {
-    return { ...answerPage([pageOf(query)], 'next'), tenant, min: minPositionOf(request, query)?.toString() };
+  list(@Read() call: ReadCall, @Query() query: ListQuery) {
+    const { tenant, request } = call;
+    const page = answerPage(call, [pageOf(call, query)], '2026|ä');
+    return { ...page, tenant, min: minPositionOf(request, query)?.toString() };
   }
 
   @Get('failures/:what')
@@ -303,21 +303,20 @@ describe('a body', () => {
 
 describe('a query', () => {
   test('has a limit, a cursor and a position', async () => {
-    expect((await call('GET', '/v1/orders')).body).toMatchObject({
-      data: [{ limit: 100, cursor: null }],
-      tenant: 'acme.test',
-    });
-    const answer = await call('GET', `/v1/orders?limit=7&cursor=${encodeCursor('2026|ä')}&minPosition=12`);
+    const { body: first } = await call('GET', '/v1/orders');
+    expect(first).toMatchObject({ data: [{ limit: 100, cursor: null }], tenant: 'acme.test' });
+    const answer = await call('GET', `/v1/orders?limit=7&cursor=${first.nextCursor}&minPosition=12`);
     expect(answer.body).toMatchObject({
       data: [{ limit: 7, cursor: '2026|ä' }],
-      nextCursor: encodeCursor('next'),
+      nextCursor: first.nextCursor,
       min: '12',
     });
+    const other = await call('GET', `/v1/orders?cursor=${first.nextCursor}.`);
+    expect(issuesOf(other)).toEqual(['?cursor cursor_invalid']);
     expect((await call('GET', '/v1/orders', undefined, { 'Min-Log-Position': '9' })).body.min).toBe('9');
     expect((await call('GET', '/v1/orders', undefined, { 'Min-Log-Position': 'x' })).body.code).toBe(
       'malformed_request',
     );
-    expect(decodeCursor(encodeCursor(''))).toBe('');
   });
 
   test.each([
@@ -326,7 +325,6 @@ describe('a query', () => {
     ['?limit=1.5', 'invalid_query_parameter', '?limit type'],
     ['?limit=1&limit=2', 'invalid_query_parameter', '?limit type'],
     ['?cursor=!!', 'invalid_query_parameter', '?cursor cursor_invalid'],
-    [`?cursor=${encodeCursor('x')}.`, 'invalid_query_parameter', '?cursor cursor_invalid'],
     ['?cursor=%00', 'invalid_query_parameter', '?cursor text_invalid'],
     ['?nope=1', 'unknown_query_parameter', '?nope unknown_field'],
     ['?__proto__=1', 'invalid_query_parameter', '?__proto__ forbidden_name'],

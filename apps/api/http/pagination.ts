@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
-import { Problem } from '#libs/kernel';
+import { issue, Problem } from '#libs/kernel';
+import type { ReadCall } from './caller.js';
 import { Field, IsQueryNumber, IsText } from './fields.js';
 
 export const DEFAULT_LIMIT = 100;
@@ -40,23 +42,47 @@ export interface Page {
   readonly cursor: string | null;
 }
 
-/** @throws Problem `invalid_query_parameter` when the cursor is not one of ours */
-export const pageOf = ({ limit, cursor }: ListQuery): Page => ({
+/** Whatever answers a list: its request says which list it is. */
+type ListCall = Pick<ReadCall, 'request'>;
+
+/** @throws Problem `invalid_query_parameter` when the cursor is not one that this list gave */
+export const pageOf = (call: ListCall, { limit, cursor }: ListQuery): Page => ({
   limit: limit === undefined ? DEFAULT_LIMIT : Number(limit),
-  cursor: cursor === undefined ? null : decodeCursor(cursor),
+  cursor: cursor === undefined ? null : decodeCursor(call, cursor),
 });
 
-/** The opaque form of a row's key. */
-export const encodeCursor = (key: string): string => Buffer.from(`1${key}`, 'utf8').toString('base64url');
-
-export function decodeCursor(cursor: string): string {
-  const text = Buffer.from(cursor, 'base64url').toString('utf8');
-  if (!text.startsWith('1') || encodeCursor(text.slice(1)) !== cursor || text.includes('\0'))
-    throw new Problem('invalid_query_parameter', 'cursor is not one that this API gave.', [
-      { pointer: '?cursor', code: 'cursor_invalid', message: 'cursor is not one that this API gave.' },
-    ]);
-  return text.slice(1);
+/** How many rows the pages before have shown, of a list that is counted through. @throws as {@link pageOf} */
+export function offsetOf({ cursor }: Page): number {
+  if (cursor === null) return 0;
+  if (!/^\d{1,9}$/.test(cursor)) throw foreignCursor();
+  return Number(cursor);
 }
+
+/** The opaque form of a row's key. It names its list, for rows of another would be skipped in silence. */
+export const encodeCursor = (call: ListCall, key: string): string =>
+  Buffer.from(`${listOf(call)}${key}`, 'utf8').toString('base64url');
+
+/** @throws Problem `invalid_query_parameter` when the cursor is not one that this list gave */
+export function decodeCursor(call: ListCall, cursor: string): string {
+  const text = Buffer.from(cursor, 'base64url').toString('utf8');
+  const key = text.slice(MARK_LENGTH);
+  if (encodeCursor(call, key) !== cursor || text.includes('\0')) throw foreignCursor();
+  return key;
+}
+
+export const foreignCursor = (): Problem =>
+  new Problem('invalid_query_parameter', 'cursor is not one that this list gave.', [
+    issue('?cursor', 'cursor_invalid', 'cursor is not one that this list gave.'),
+  ]);
+
+const MARK_LENGTH = 8;
+
+/** A mark of the route and of what its path names. */
+const listOf = ({ request: { routeOptions, params } }: ListCall): string =>
+  createHash('sha256')
+    .update(JSON.stringify([routeOptions.url, params]))
+    .digest('base64url')
+    .slice(0, MARK_LENGTH);
 
 /** The position a read must reflect, from `?minPosition=` or the header; undefined: whatever there is. */
 export function minPositionOf(request: FastifyRequest, query: ReadQuery): bigint | undefined {
@@ -70,9 +96,10 @@ export function minPositionOf(request: FastifyRequest, query: ReadQuery): bigint
 
 /** A page as it is answered. */
 export const answerPage = <Row>(
+  call: ListCall,
   data: readonly Row[],
   nextKey: string | null,
 ): { data: readonly Row[]; nextCursor: string | null } => ({
   data,
-  nextCursor: nextKey === null ? null : encodeCursor(nextKey),
+  nextCursor: nextKey === null ? null : encodeCursor(call, nextKey),
 });

@@ -22,6 +22,7 @@ import {
   minPositionOf,
   NoBody,
   NoQuery,
+  offsetOf,
   pageOf,
   Read,
   ReadQuery,
@@ -60,10 +61,10 @@ export class InvoicesController {
     const customerId = named === undefined ? undefined : (await this.customer(call, named, query)).id;
     const filters = { customerId, subscriptionId, status, from, to };
     const { data, nextKey, position } = await this.queries.execute(
-      new ListInvoices(call.tenant, this.now(call), filters, pageOf(query)),
+      new ListInvoices(call.tenant, this.now(call), filters, pageOf(call, query)),
     );
     this.gate.answer(call, query, position);
-    return answerPage(data, nextKey);
+    return answerPage(call, data, nextKey);
   }
 
   @Get('upcoming')
@@ -114,14 +115,14 @@ export class InvoicesController {
     @Param('lineId') lineId: string,
   ) {
     const { invoices: deps, eventStore } = this.runtime.current;
-    const { limit, cursor } = pageOf(query);
+    const page = pageOf(call, query);
+    const asked = { limit: page.limit, after: offsetOf(page) };
     await this.gate.passLog(call, query);
     // read from the log itself, so it reflects every position that anybody knows
     const position = await eventStore.head();
-    const after = cursor === null ? 0 : Number(/^\d{1,9}$/.exec(cursor)?.[0] ?? 0);
-    const { line, usage, nextKey } = await traceLine(deps, call.tenant, id, lineId, { limit, after });
+    const { line, usage, nextKey } = await traceLine(deps, call.tenant, id, lineId, asked);
     answerRead(call.reply, position);
-    return { line, ...answerPage(usage, nextKey) };
+    return { line, ...answerPage(call, usage, nextKey) };
   }
 
   @Get(':id/payments')

@@ -87,10 +87,11 @@ export class KeysController {
   async list(@Read() call: ReadCall, @Query() query: ListQuery) {
     await this.gate.pass(call, query);
     const { data, nextKey, position } = await this.queries.execute(
-      new ListCatalog(call.tenant, 'apiKey', {}, pageOf(query)),
+      new ListCatalog(call.tenant, 'apiKey', {}, pageOf(call, query)),
     );
     this.gate.answer(call, query, position);
     return answerPage(
+      call,
       data.map(({ isActive, ...row }) => {
         const key = row as unknown as ApiKey & { readonly updatedAt: string };
         return shown({ ...key, revokedAt: isActive ? null : key.updatedAt });

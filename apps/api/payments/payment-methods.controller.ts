@@ -8,6 +8,7 @@ import {
   answerPage,
   answerRead,
   ApiIdempotencyKey,
+  offsetOf,
   pageOf,
   Read,
   Write,
@@ -33,16 +34,16 @@ export class PaymentMethodsController {
   async list(@Read() call: ReadCall, @Query() query: PaymentMethodsQuery, @Param('id') name: string) {
     const { credits, eventStore } = this.runtime.current;
     const { tenant, reply } = call;
+    const page = pageOf(call, query);
+    const from = offsetOf(page);
     await this.gate.passLog(call, query);
     // read from the log itself, so it reflects every position that anybody knows
     const position = await eventStore.head();
     const { id } = await resolveCustomer(credits, tenant, { id: name, external: isExternal(query) });
     const methods = await readPaymentMethods(credits, tenant, id);
     answerRead(reply, position);
-    const { limit, cursor } = pageOf(query);
-    const from = Number(/^\d{1,9}$/.exec(cursor ?? '')?.[0] ?? 0);
-    const to = from + limit;
-    return answerPage(methods.slice(from, to), to < methods.length ? String(to) : null);
+    const to = from + page.limit;
+    return answerPage(call, methods.slice(from, to), to < methods.length ? String(to) : null);
   }
 
   @Post()
@@ -72,10 +73,8 @@ export class PaymentMethodsController {
     @Param('id') id: string,
     @Param('methodId') methodId: string,
   ) {
-    return answerPage(
-      await this.change(call, query, id, { action: 'remove', request: { id: methodId } }),
-      null,
-    );
+    const data = await this.change(call, query, id, { action: 'remove', request: { id: methodId } });
+    return { data, nextCursor: null };
   }
 
   @Post('reorder')
@@ -88,10 +87,8 @@ export class PaymentMethodsController {
     @Param('id') id: string,
     @Body() { methodIds }: PaymentMethodOrderBody,
   ) {
-    return answerPage(
-      await this.change(call, query, id, { action: 'reorder', request: { methodIds } }),
-      null,
-    );
+    const data = await this.change(call, query, id, { action: 'reorder', request: { methodIds } });
+    return { data, nextCursor: null };
   }
 
   private async change(

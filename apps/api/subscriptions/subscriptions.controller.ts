@@ -91,12 +91,12 @@ export class SubscriptionsController {
       new ListSubscriptions(
         call.tenant,
         { customerId, planId, status },
-        pageOf(query),
+        pageOf(call, query),
         clocks.now(call.tenant),
       ),
     );
     this.gate.answer(call, query, position);
-    return answerPage(includeFeatures === 'true' ? data : data.map(withoutFeatures), nextKey);
+    return answerPage(call, includeFeatures === 'true' ? data : data.map(withoutFeatures), nextKey);
   }
 
   @Post('migrate')

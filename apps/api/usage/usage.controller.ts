@@ -140,11 +140,11 @@ export class UsageController {
       new ListUsage(
         call.tenant,
         { customerId, eventName, from: instantOf(from), to: instantOf(to) },
-        pageOf(query),
+        pageOf(call, query),
       ),
     );
     this.gate.answer(call, query, position);
-    return answerPage(data, nextKey);
+    return answerPage(call, data, nextKey);
   }
 
   @Get(':id/invoice-line')
