@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import type pg from 'pg';
 import type { Document } from '#libs/catalog';
+import type { Checkpoint } from '#libs/event-store';
+import { categoryOf, streamName, upcast, type ApiKeyEvent } from '#libs/event-types';
 import {
   apiKeys,
   follow,
@@ -101,18 +102,53 @@ export async function bootstrapKeys(
 
 const INSTALLATION = 'first-start';
 
-/** Every key of every tenant as the read model has it, oldest first. */
-export async function listKeys(pool: pg.Pool): Promise<readonly Omit<ApiKey, 'hash'>[]> {
+type ListedKey = Omit<ApiKey, 'hash'>;
+
+/**
+ * Every key of every tenant, oldest first: as the read model has it, where it was made from this log, and on from there as
+ * the log has it up to now. Where nothing was projected yet that is the whole log.
+ */
+export async function listKeys({
+  pool,
+  eventStore,
+}: Pick<Runtime, 'pool' | 'eventStore'>): Promise<readonly ListedKey[]> {
+  const end = await eventStore.head();
   const { rows } = await pool.query<{
-    body: Document<Omit<ApiKey, 'id' | 'hash' | 'createdAt' | 'revokedAt'>>;
-  }>(`select body from read_models.catalog where kind = 'apiKey' order by created_position`);
-  return rows.map(({ body: { id, attributes, createdAt, archivedAt } }) => ({
-    id,
-    ...attributes,
-    createdAt,
-    revokedAt: archivedAt,
-  }));
+    checkpoint: Checkpoint | null;
+    body: Document<Omit<ListedKey, 'id' | 'createdAt' | 'revokedAt'>> | null;
+  }>(
+    `select at.checkpoint, key.body from read_models.checkpoints at
+     left join read_models.catalog key on key.kind = 'apiKey'
+     where at.projection = 'catalog' and at.log = $1 order by key.created_position`,
+    [eventStore.identity],
+  );
+  const keys = new Map<string, ListedKey>();
+  for (const { body } of rows)
+    if (body) {
+      const { id, attributes, createdAt, archivedAt } = body;
+      keys.set(streamOf(id), { id, ...attributes, createdAt, revokedAt: archivedAt });
+    }
+  let read = { checkpoint: rows[0]?.checkpoint ?? null, position: 0n };
+  while (read.position < end) {
+    const slice = await eventStore.readAll(read.checkpoint, 1000);
+    if (slice.events.length === 0) break;
+    for (const event of slice.events)
+      if (categoryOf(event.stream) === apiKeys.category) {
+        const { type, data } = upcast(event, apiKeys.eventTypes) as unknown as ApiKeyEvent;
+        const known = keys.get(event.stream);
+        if (type === 'ApiKeyRevoked') {
+          if (known) keys.set(event.stream, { ...known, revokedAt: data.at });
+        } else {
+          const { hash: _, at, ...key } = data;
+          keys.set(event.stream, { ...key, createdAt: at, revokedAt: null });
+        }
+      }
+    read = slice;
+  }
+  return [...keys.values()];
 }
+
+const streamOf = (id: string): string => streamName(apiKeys.category, SYSTEM_TENANT, id);
 
 /** @throws Problem `not_found` */
 export async function revokeKey(

@@ -228,8 +228,8 @@ keys
   .command('list')
   .description('List keys; their values are not kept.')
   .action(() =>
-    run(async ({ pool }) => {
-      const found = await listKeys(pool);
+    run(async (tools) => {
+      const found = await listKeys(tools);
       print(found, () =>
         found.map(
           ({ id, environment, kind, prefix, name, revokedAt }) =>

@@ -291,6 +291,34 @@ describe('keys', () => {
     expect(status).toBe(401);
   });
 
+  test('are listed without a server that has projected them', async () => {
+    const store = await openStore();
+    const alone = async (...args: string[]): Promise<any> =>
+      JSON.parse((await runCli(['--json', 'keys', ...args], store.env)).stdout);
+    try {
+      expect(await alone('list')).toEqual([]);
+      const first = await alone('create', '--name', 'first');
+      const second = await alone('create', '--name', 'second', '--type', 'trigger');
+      const { revokedAt } = await alone('revoke', first.id);
+      const third = await alone('create', '--name', 'third');
+      const shown = [{ ...first, revokedAt }, second, third].map(({ key: _, ...key }) => key);
+      expect(await alone('list')).toEqual(shown);
+      const server = await startServer(store.env);
+      const reader = server.client(third.key);
+      const position = ok(await reader.get('/health/ready')).log.position as number;
+      ok(await reader.get(`/v1/api-keys?minPosition=${position}`), 200);
+      expect(await server.stop()).toBe(0);
+      // what the read model has by now, and what came after it
+      const last = await alone('create', '--name', 'last');
+      const { revokedAt: revokedLater } = await alone('revoke', second.id);
+      const listed = await alone('list');
+      expect(listed.slice(0, 3)).toEqual([shown[0], { ...shown[1], revokedAt: revokedLater }, shown[2]]);
+      expect([listed.length, listed.at(-1)]).toEqual([10, expect.objectContaining({ id: last.id })]);
+    } finally {
+      await store.drop();
+    }
+  });
+
   test('of each kind and environment', async () => {
     const trigger = await json(
       'keys',
