@@ -126,13 +126,15 @@ export async function startRuntime(
     const learnedUpTo = (): number => learned;
     const readModels = opening(
       'read models',
-      await createReadModels({
-        eventStore,
-        pool,
-        project: projectsIn(config, database.url, onError),
-        learnedUpTo,
-        onError,
-      }),
+      await patiently(() =>
+        createReadModels({
+          eventStore,
+          pool,
+          project: projectsIn(config, database.url, onError),
+          learnedUpTo,
+          onError,
+        }),
+      ),
       (models) => models.close(),
     );
     const wall = systemClock();

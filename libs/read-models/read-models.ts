@@ -22,7 +22,7 @@ export interface ReadModelsOptions extends ProjectorOptions {
   readonly learnedUpTo?: () => number;
 }
 
-/** @throws ReadModelsOfAnotherLog when the rows were made from another log */
+/** @throws ReadModelsOfAnotherLog when the rows were made from another log, or from more of it than there is */
 export async function createReadModels(options: ReadModelsOptions): Promise<ReadModels> {
   const { pool, eventStore, learnedUpTo = () => -Infinity } = options;
   const projector = await startProjector(options);

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
+import { NO_STREAM } from '#libs/event-store';
 import { createMemoryEventStore } from '#libs/event-store/memory';
 import { openPostgresEventStore } from '#libs/event-store/postgres';
 import {
@@ -170,6 +171,27 @@ describe('the projector', () => {
     await expect(start).rejects.toThrow(ReadModelsOfAnotherLog);
     expect((await allRows(ledger.pool))['grants']).toHaveLength(1);
     await eventStore.close();
+  });
+
+  test('refuses rows that were made from more of the log than there is', async () => {
+    const models = await ledger.project();
+    await ledger.write('c', grant('g', 5n));
+    await ledger.write('c', consume('con', 1n));
+    await ledger.caughtUp(models);
+    await models.close();
+    const older = createMemoryEventStore({ identity: ledger.eventStore.identity });
+    const { events } = await ledger.eventStore.readAll(null, 1);
+    await older.append(
+      events.map(({ id, stream, type, data, metadata }) => ({
+        stream,
+        expectedRevision: NO_STREAM,
+        events: [{ id, type, data: JSON.stringify(data), metadata: JSON.stringify(metadata) }],
+      })),
+    );
+    const start = createReadModels({ eventStore: older, pool: ledger.pool, onError: () => undefined });
+    await expect(start).rejects.toThrow(/reflect position 2, but the log \S+ ends at 1/);
+    await older.close();
+    await (await ledger.project()).waitForPosition(2n);
   });
 
   test('begins anew where a log in memory is gone', async () => {

@@ -1,5 +1,10 @@
-import type { Position } from '#libs/event-store';
-import { adoptLog, loadStandings, type Standing } from '../checkpoints/checkpoints.js';
+import { latest, type Position } from '#libs/event-store';
+import {
+  adoptLog,
+  loadStandings,
+  ReadModelsOfAnotherLog,
+  type Standing,
+} from '../checkpoints/checkpoints.js';
 import { inTransaction } from '../database.js';
 import { PROJECTIONS } from '../projections.js';
 import { projectHere, type Project, type ProjectHereOptions, type Projecting } from './project-here.js';
@@ -32,7 +37,7 @@ export interface Projector extends Pick<PositionWaiter, 'waitForPosition'> {
 /**
  * Keeps the read models up with the log, or looks on. Any number of processes may run it: one projects, another takes over
  * when it is gone. Rows and checkpoints change in one transaction, so an event is in the rows exactly once.
- * @throws ReadModelsOfAnotherLog when the rows were made from another log
+ * @throws ReadModelsOfAnotherLog when the rows were made from another log, or from more of it than there is
  */
 export async function startProjector(options: ProjectorOptions): Promise<Projector> {
   const { eventStore, pool, projections = PROJECTIONS, project = true } = options;
@@ -40,6 +45,14 @@ export async function startProjector(options: ProjectorOptions): Promise<Project
   const standings = (): Promise<ReadonlyMap<string, Standing>> => loadStandings(pool, names);
 
   await inTransaction(pool, (client) => adoptLog(client, eventStore, projections));
+  const furthest = latest([...(await standings()).values()].map(({ position }) => position));
+  const end = await eventStore.head();
+  // what an older copy goes on with would be passed over
+  if (furthest > end)
+    throw new ReadModelsOfAnotherLog(
+      `The read models reflect position ${furthest}, but the log ${eventStore.identity} ends at ${end}: it is an older copy. ` +
+        'Drop the schemas read_models and write_cache to have them made anew.',
+    );
   let projecting: Projecting | undefined = undefined;
   const waiter = createPositionWaiter(standings, (position, timeoutMs) =>
     projecting?.waitedFor(position, timeoutMs),
