@@ -12,6 +12,18 @@ const pure = (name, ...others) => ({
   to: { pathNot: [`^libs/${name}/`, ...others] },
 });
 
+const PURE = '^libs/(kernel|calendar|credits|catalog|subscriptions|billing)/';
+const PORT = '^libs/event-store/[^/]+\\.ts$';
+
+/** What a part of ours may import of the others; packages are no matter of this. */
+const part = (path, ...others) => ({
+  name: `${path.replace(/\W+/g, '-')}-knows-its-parts-only`,
+  comment: `${path} imports itself and ${others.join(', ') || 'nothing else'}`,
+  severity: 'error',
+  from: { path: `^${path}`, pathNot: SPEC },
+  to: { path: '^(apps|libs)/', pathNot: [`^${path}`, ...others] },
+});
+
 /** An adapter knows the port, the kernel, itself and its driver. */
 const adapter = (name, drivers) => ({
   name: `event-store-${name}-knows-its-driver-only`,
@@ -43,6 +55,18 @@ module.exports = {
       '^libs/event-store/(index|event-store)\\.ts$',
       '^node_modules/ajv/',
     ),
+    part('apps/api/', '^apps/(runtime|keys|failure)\\.ts$', '^libs/'),
+    part('apps/worker/', '^apps/api/start\\.ts$'),
+    part('apps/projector/', '^apps/event-store\\.ts$', '^libs/'),
+    part('apps/cli/', '^apps/(event-store|keys|failure)\\.ts$', '^libs/'),
+    part('apps/keys.ts', '^apps/runtime\\.ts$', '^libs/'),
+    part('apps/failure.ts', '^libs/'),
+    part('apps/runtime.ts', '^apps/(event-store\\.ts$|projector/)', '^libs/'),
+    part('apps/event-store.ts', '^libs/(event-store|platform)/'),
+    part('libs/commands/', PURE, '^libs/event-(types|store)/'),
+    part('libs/read-models/', PURE, '^libs/event-types/', PORT),
+    part('libs/schedules/', '^libs/(kernel|read-models)/', PORT),
+    part('libs/platform/'),
     {
       name: 'the-port-knows-no-adapter',
       severity: 'error',
