@@ -73,7 +73,7 @@ export const withinRange = (amount: Amount): boolean =>
 
 /**
  * value x rate, rounded half up (away from zero) to the unit's scale.
- * The only rounding in the write path; `rounded` says whether anything was lost, and the event records it.
+ * The only rounding of what is drawn (invoices round their lines as well); `rounded` says whether anything was lost, and the event records it.
  */
 export function multiplyAmounts(
   value: Amount,
