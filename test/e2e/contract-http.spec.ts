@@ -114,6 +114,20 @@ describe('who may call what', () => {
     expectProblem(await api.get('/'), 404, 'route_not_found');
   });
 
+  test('nothing is kept by caches, answers and refusals alike', async () => {
+    const nobody = world.server.client();
+    const answers = await Promise.all([
+      ...[...READS, '/v1/nothing', '/v1/customers?surprise=1'].map((path) => api.get(path)),
+      ...[...WRITES, '/v1/public/webhook/default'].map((path) => api.post(path, '{')),
+      ...READS.map((path) => nobody.get(path)),
+      ...[api.delete('/v1/customers'), api.post('/v1/customers', { name: 'Ada' })],
+    ]);
+    expect(new Set(answers.map(({ headers }) => headers.get('cache-control')))).toEqual(
+      new Set(['no-store']),
+    );
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 201, 400, 401, 404, 405]));
+  });
+
   test('another method is 405, with those that there are', async () => {
     for (const [method, path, allowed] of [
       ['DELETE', '/v1/customers', ['GET', 'POST']],

@@ -41,6 +41,7 @@ export function createHttpEdge(log: (error: unknown, instance: string) => void):
   const fastify = adapter.getInstance<FastifyInstance>();
   const methodsOf = watchRoutes(fastify);
   closeQuietConnections(fastify);
+  keepOutOfCaches(fastify);
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     try {
@@ -57,6 +58,14 @@ export function createHttpEdge(log: (error: unknown, instance: string) => void):
       app.useGlobalPipes(new InputPipe());
     },
   };
+}
+
+/** What a customer has is for who asked: nobody on the way keeps it. */
+function keepOutOfCaches(fastify: FastifyInstance): void {
+  fastify.addHook('onRequest', (request, reply, done) => {
+    if (request.url.startsWith('/v1/')) void reply.header('Cache-Control', 'no-store');
+    done();
+  });
 }
 
 const OTHER_CHARSET = /;\s*charset=(?!"?utf-8"?\s*(?:;|$))/i;
