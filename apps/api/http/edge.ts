@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { STATUS_CODES, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import { STATUS_CODES, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { INestApplication } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
@@ -35,6 +35,8 @@ export function createHttpEdge(log: (error: unknown, instance: string) => void):
     return503OnClosing: false,
     genReqId: (request: IncomingMessage) => readRequestId(request.headers['x-request-id']) ?? randomUUID(),
     clientErrorHandler: refuseMalformed,
+    // Node's own refusal has no body
+    http: { requireHostHeader: false },
     frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) =>
       sendProblem(reply, problemBody(toProblem(error), request.id)),
   });
@@ -42,6 +44,7 @@ export function createHttpEdge(log: (error: unknown, instance: string) => void):
   const methodsOf = watchRoutes(fastify);
   closeQuietConnections(fastify);
   keepOutOfCaches(fastify);
+  refuseIncomplete(fastify);
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     try {
@@ -81,6 +84,22 @@ function refuseEncoded(headers: IncomingHttpHeaders): void {
       `A body is sent as it is, without Content-Encoding ${encoding}.`,
     );
 }
+
+/** Requests that are well formed, but that HTTP does not let anybody answer to; as of Node's, their connections end. */
+function refuseIncomplete(fastify: FastifyInstance): void {
+  const refusal = (detail: string, id: string) => problemBody(new Problem('malformed_request', detail), id);
+  fastify.addHook('onRequest', ({ raw, headers, id }, reply, done) => {
+    if (headers.host !== undefined || raw.httpVersion !== '1.1') return done();
+    sendProblem(reply.header('Connection', 'close'), refusal('A request has a Host header.', id));
+  });
+  fastify.server.on('checkExpectation', (_, response: ServerResponse) => {
+    const detail = 'No expectation is met here but Expect: 100-continue.';
+    response.writeHead(400, { ...PROBLEM_TYPE, Connection: 'close' });
+    response.end(JSON.stringify(refusal(detail, randomUUID())));
+  });
+}
+
+const PROBLEM_TYPE = { 'Content-Type': 'application/problem+json; charset=utf-8' };
 
 /** What the HTTP parser does not understand never becomes a request; its sender is told all the same. */
 function refuseMalformed({ code }: Error & { readonly code?: string }, socket: Socket): void {

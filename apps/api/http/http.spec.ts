@@ -380,6 +380,8 @@ describe('a failure', () => {
     ['a path that is no URL', 'GET /v1/orders/%zz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'],
     ['a method that is none', 'FOO /v1/orders HTTP/1.1\r\nHost: x\r\n\r\n'],
     ['headers without end', `GET /v1/orders HTTP/1.1\r\nHost: x\r\nX-Long: ${'x'.repeat(20_000)}\r\n\r\n`],
+    ['no host', 'GET /v1/orders HTTP/1.1\r\n\r\n'],
+    ['what is expected', 'POST /v1/orders HTTP/1.1\r\nHost: x\r\nExpect: foo\r\nContent-Length: 2\r\n\r\n{}'],
     ['a header that is none', 'GET /v1/orders HTTP/1.1\r\nHost: x\r\nX-Bad: \u0001\r\n\r\n'],
   ])('of the protocol, %s, is a problem too', async (_, bytes) => {
     const raw = await new Promise<string>((resolve) => {
