@@ -56,7 +56,8 @@ export type ClaimedThing =
   | 'pricingTableSlug'
   | 'customerSubscription'
   | 'grant'
-  | 'hold';
+  | 'hold'
+  | 'eventBatch';
 
 /** Id of the stream that decides who owns a value. */
 export const claimId = (what: ClaimedThing, value: string): string => `${what}:${value}`;

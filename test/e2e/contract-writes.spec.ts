@@ -120,7 +120,7 @@ async function everyWrite(): Promise<Record<string, Write>> {
     resume: { path: `/v1/credits/renewals/${begun.id}/resume`, body: reason, other },
     cancel: { path: `/v1/credits/renewals/${begun.id}/cancel`, body: reason, other },
     event: { path: '/v1/events', body: event, other: { eventValue: 2 } },
-    batch: { path: '/v1/events/batch', body: { events: [event, event] }, other: {} },
+    batch: { path: '/v1/events/batch', body: { events: [event, event] }, other: { events: [event] } },
   };
 }
 

@@ -2,7 +2,7 @@ import { Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
 import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { latest } from '#libs/event-store';
-import { parseInstant, Problem } from '#libs/kernel';
+import { parseInstant, Problem, type Json } from '#libs/kernel';
 import { type IngestedUsage, IngestUsage, resolveCustomer, type UsageRequest } from '#libs/commands/credits';
 import { FindInvoiceLine, ListUsage } from '#libs/read-models/queries';
 import {
@@ -17,7 +17,6 @@ import {
   ListQuery,
   NoQuery,
   pageOf,
-  problemBody,
   Read,
   ReadQuery,
   WriteInput,
@@ -25,6 +24,7 @@ import {
 } from '../http/index.js';
 import { ReadGate } from '../read-gate.js';
 import { RuntimeRef } from '../runtime-ref.js';
+import { batchAnswer } from './batch-answer.js';
 import { readBatch, readUsage, USAGE_EVENT_SCHEMA } from './usage-input.js';
 
 class UsageQuery extends ListQuery {
@@ -86,7 +86,8 @@ export class UsageController {
     summary: 'Report up to 1000 usage events',
     description:
       'Each is taken in or rejected by itself. `Retry-After` says that some were turned away for a reason that passes ' +
-      'and may be sent again; where that is so of all, the answer is that problem, 503.',
+      'and may be sent again; where that is so of all, the answer is that problem, 503. Under an Idempotency-Key other ' +
+      'events than the first time are refused with 422.',
   })
   @ApiBody({
     schema: {
@@ -104,27 +105,19 @@ export class UsageController {
         ? []
         : [keyed(usage, idempotencyKey === undefined ? undefined : `${idempotencyKey}#${index}`)],
     );
-    const done = (await this.commands.execute(new IngestUsage(context, usable))).values();
+    const { events } = body as { readonly events: readonly Json[] };
+    const done = (await this.commands.execute(new IngestUsage(context, usable, events))).values();
     const told = read.map((usage) => (usage instanceof Problem ? usage : done.next().value!));
     const position = latest(told.flatMap((result) => (result instanceof Problem ? [] : [result.position])));
-    const results = told.map((result) => ('problem' in result ? result.problem : result));
-    const passing = results.filter((result) => result instanceof Problem && result.status === 503);
-    // what sends again by itself goes by the status
-    if (passing.length === results.length) throw passing[0] as Problem;
-    if (passing.length > 0) askForRetry(reply);
-    const accepted = results.flatMap((result) => (result instanceof Problem ? [] : [result]));
+    const answer = batchAnswer(
+      told.map((result) => ('problem' in result ? result.problem : result)),
+      correlationId,
+    );
+    if (answer.mayBeSentAgain) askForRetry(reply);
+    if (answer.replayed) void reply.header('Idempotent-Replayed', 'true');
     // where nothing was taken in, the log as it stands
     answerRead(reply, position > 0n ? position : await this.runtime.current.eventStore.head());
-    if (accepted.length > 0 && accepted.every(({ replayed }) => replayed))
-      void reply.header('Idempotent-Replayed', 'true');
-    return {
-      accepted: accepted.length,
-      rejected: results.length - accepted.length,
-      errors: results.flatMap((result, index) =>
-        result instanceof Problem ? [{ index, error: problemBody(result, `${correlationId}/${index}`) }] : [],
-      ),
-      results: results.map((result) => (result instanceof Problem ? null : result.body)),
-    };
+    return answer.body;
   }
 
   @Get()

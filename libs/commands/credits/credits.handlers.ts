@@ -1,10 +1,10 @@
 import { Inject } from '@nestjs/common';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import type { Instant, Problem } from '#libs/kernel';
+import type { Instant, Json, Problem } from '#libs/kernel';
 import type { ConsumptionAnswer, GrantAnswer, HoldAnswer, ReversalAnswer, SeriesAnswer } from '#libs/credits';
 import type { CommandContext } from '../stream-kind.js';
 import { consume, type ConsumeRequest } from './consume.js';
-import type { CreditsDeps } from './deps.js';
+import { claimBatch, type CreditsDeps } from './deps.js';
 import type { Answered, Refused } from './answered.js';
 import type { GrantRequest } from './grant-request.js';
 import { changeGrant, type GrantChange } from './grant-changes.js';
@@ -184,6 +184,8 @@ export class IngestUsage extends Command<readonly (IngestedUsage | Problem | Ref
   constructor(
     readonly context: CommandContext,
     readonly requests: readonly UsageRequest[],
+    /** The events of a batch as they came, those that are not acceptable too. */
+    readonly batch?: readonly Json[],
   ) {
     super();
   }
@@ -192,7 +194,13 @@ export class IngestUsage extends Command<readonly (IngestedUsage | Problem | Ref
 @CommandHandler(IngestUsage)
 export class IngestUsageHandler implements ICommandHandler<IngestUsage> {
   constructor(@Inject(CREDITS_DEPS) private readonly deps: CreditsDeps) {}
-  execute({ context, requests }: IngestUsage): Promise<readonly (IngestedUsage | Problem | Refused)[]> {
+  async execute({
+    context,
+    requests,
+    batch,
+  }: IngestUsage): Promise<readonly (IngestedUsage | Problem | Refused)[]> {
+    const { idempotencyKey } = context;
+    if (batch && idempotencyKey !== undefined) await claimBatch(this.deps, context, idempotencyKey, batch);
     return ingestUsage(this.deps, context, requests);
   }
 }

@@ -1,4 +1,4 @@
-import { Problem, type Instant } from '#libs/kernel';
+import { Problem, type Instant, type Json } from '#libs/kernel';
 import type { EventStore } from '#libs/event-store';
 import { claimId, type ClaimCommand, type Customer, type Document } from '#libs/catalog';
 import { claims } from '../catalog/catalog-kinds.js';
@@ -69,6 +69,29 @@ export async function claimOwnId(
       owner: customerId,
       now,
       taken: { code: 'already_exists', detail: `There is a ${what} ${id} of another customer.` },
+    }),
+  });
+}
+
+/**
+ * Remembers which events came under the key of a batch, whose events have keys of their own.
+ * @throws Problem `idempotency_key_reused` when they were others
+ */
+export async function claimBatch(
+  { writer }: CreditsDeps,
+  context: CommandContext,
+  key: string,
+  events: readonly Json[],
+): Promise<void> {
+  await writer.execute(claims, claimId('eventBatch', key), {
+    context,
+    operation: 'events.batch',
+    input: { events },
+    command: (now): ClaimCommand => ({
+      type: 'Claim',
+      owner: 'events',
+      now,
+      taken: { code: 'conflict', detail: 'This batch was claimed for something else.' },
     }),
   });
 }
