@@ -9,7 +9,6 @@ import {
   IsMetadata,
   IsNumberWithin,
   IsObjectOf,
-  IsOne,
   IsOneOf,
   IsText,
 } from './fields.js';
@@ -41,9 +40,6 @@ class Sample {
 
   @Field(IsFeatureValue(), { optional: true, type: String })
   value?: boolean | number | string;
-
-  @Field(IsOne(), { optional: true })
-  version?: 1;
 
   @Field(IsIdList(1, 2), { optional: true, type: [String] })
   ids?: string[];
@@ -92,7 +88,6 @@ describe('a field', () => {
     [{ value: 0.5 }, '/value amount_not_whole_number'],
     [{ value: 'x'.repeat(256) }, '/value too_long'],
     [{ value: {} }, '/value type'],
-    [{ version: 2 }, '/version not_allowed'],
     [{ ids: 'a' }, '/ids type'],
     [{ ids: [] }, '/ids out_of_range'],
     [{ ids: ['a', '-'] }, '/ids id_invalid'],
@@ -109,7 +104,7 @@ describe('a field', () => {
   test.each([
     [{ amount: 0, signed: '-1.5', positive: '0.000000000001', priority: 0.5 }],
     [{ value: false }],
-    [{ value: 'gold', version: 1, ids: ['a', 'b:c'], metadata: many(50) }],
+    [{ value: 'gold', ids: ['a', 'b:c'], metadata: many(50) }],
     [{ first: { label: 'x' }, parts: [{ label: 'y' }], name: '😀' }],
     [{ positive: null, ids: null, metadata: null, first: null, parts: null }],
   ])('%j is fine', (members) => expect(issuesOf(members)).toEqual([]));

@@ -137,10 +137,6 @@ const checkRange = (value: number, least: number, most: number): Fault =>
 export const IsFlag = (): PropertyDecorator =>
   rule('isFlag', (value) => (typeof value === 'boolean' ? null : ['type', 'must be true or false']));
 
-/** The number 1. Code `not_allowed`. */
-export const IsOne = (): PropertyDecorator =>
-  rule('isOne', (value) => (value === 1 ? null : ['not_allowed', 'must be 1']));
-
 /** A boolean, an amount or a text of at most 255 characters. Codes `type`, `too_long` and those of amounts. */
 export const IsFeatureValue = (): PropertyDecorator =>
   rule('isFeatureValue', (value) => {
