@@ -4,6 +4,8 @@ import { formatAmount, readAmount } from '#libs/kernel';
 import {
   amount,
   at,
+  BUSINESS,
+  compose,
   draw,
   fixed,
   JANUARY,
@@ -14,7 +16,6 @@ import {
 import {
   chargeLines,
   completeInvoice,
-  composeInvoice,
   drawCredits,
   ONE,
   payables,
@@ -22,14 +23,10 @@ import {
   sumOf,
   taxOf,
   type Charge,
-  type InvoiceInput,
   type MonetaryCredit,
   type TaxTerms,
 } from './index.js';
 
-const BUSINESS = { businessName: 'Acme Ltd' };
-const compose = (input: Partial<InvoiceInput>) =>
-  composeInvoice({ currency: 'USD', charges: [], credits: [], tax: BUSINESS, ...input });
 const credit = (grantId: string, available: string | number, admits?: string[]): MonetaryCredit => ({
   grantId,
   description: `Credit ${grantId}`,

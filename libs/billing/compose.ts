@@ -1,8 +1,7 @@
 import { formatAmount, readAmount, type Amount, type StoredSignedAmount } from '#libs/kernel';
-import { chargeLines, type Charge } from './charges.js';
 import type { ChargeLine, InvoiceLine, UsageCreditLine } from './lines.js';
-import { taxLines, taxOf, type InvoiceTax, type TaxTerms } from './tax.js';
-import { creditLines, drawCredits, payables, type MonetaryCredit, type MonetaryDraw } from './waterfall.js';
+import { taxLines, type InvoiceTax } from './tax.js';
+import { creditLines, payables, type MonetaryDraw } from './waterfall.js';
 
 /** What an invoice says. Every amount is the sum of lines; total = subtotal + credits + tax. */
 export interface InvoiceContent {
@@ -23,20 +22,6 @@ export interface InvoiceCharges {
   readonly currency: string;
   readonly lines: readonly (ChargeLine | UsageCreditLine)[];
   readonly taxation: InvoiceTax;
-}
-
-export interface InvoiceInput {
-  readonly currency: string;
-  readonly charges: readonly Charge[];
-  /** Monetary credits in that currency that may be drawn on now, in the order of drawdown. */
-  readonly credits: readonly MonetaryCredit[];
-  readonly tax: TaxTerms;
-}
-
-/** The invoice as it would be now: charges, usage credits, monetary credits as far as they go, tax on what remains. */
-export function composeInvoice({ currency, charges, credits, tax }: InvoiceInput): InvoiceContent {
-  const lines = chargeLines(charges);
-  return completeInvoice({ currency, lines, taxation: taxOf(tax) }, drawCredits(payables(lines), credits));
 }
 
 /**

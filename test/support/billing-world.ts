@@ -1,5 +1,19 @@
 import { parseAmount, parseInstant, type Amount, type Instant } from '#libs/kernel';
-import type { FixedCharge, LineSource, UsageCharge, UsageDraw } from '#libs/billing';
+import {
+  chargeLines,
+  completeInvoice,
+  drawCredits,
+  payables,
+  taxOf,
+  type Charge,
+  type FixedCharge,
+  type InvoiceContent,
+  type LineSource,
+  type MonetaryCredit,
+  type TaxTerms,
+  type UsageCharge,
+  type UsageDraw,
+} from '#libs/billing';
 
 /** Short ways to say what is charged. */
 
@@ -73,3 +87,22 @@ export const fixed = (cents: string | number, more: Partial<FixedCharge> = {}): 
   period: JANUARY,
   ...more,
 });
+
+export const BUSINESS: TaxTerms = { businessName: 'Acme Ltd' };
+
+/** What an invoice would be now, as the upcoming one is made. */
+export function compose({
+  charges = [],
+  credits = [],
+  tax = BUSINESS,
+}: {
+  readonly charges?: readonly Charge[];
+  readonly credits?: readonly MonetaryCredit[];
+  readonly tax?: TaxTerms;
+}): InvoiceContent {
+  const lines = chargeLines(charges);
+  return completeInvoice(
+    { currency: 'USD', lines, taxation: taxOf(tax) },
+    drawCredits(payables(lines), credits),
+  );
+}
