@@ -61,8 +61,6 @@ export type CreditEvent =
   | { readonly type: 'RenewalCancelled'; readonly data: RenewalCancelled }
   | { readonly type: 'CommandRefused'; readonly data: CommandRefused };
 
-export type CreditEventType = CreditEvent['type'];
-
 /** A command that its subject's state does not allow. It stays refused under its key. Names what it was about. */
 export interface CommandRefused {
   readonly command:

@@ -1,12 +1,4 @@
-import {
-  formatAmount,
-  formatInstant,
-  minAmount,
-  readAmount,
-  readInstant,
-  type Amount,
-  type Instant,
-} from '#libs/kernel';
+import { formatAmount, formatInstant, minAmount, type Amount, type Instant } from '#libs/kernel';
 import { findGrant, initialAccount, type AccountState, type Grant } from './account.js';
 import { admits, type Applicability, type UsageContext } from './applicability.js';
 import { compareBurnDown, decidingStep, type BurnDownStep } from './burn-down-order.js';
@@ -98,21 +90,6 @@ function explainIn(
     };
   });
   return { unit, requested: amount, covered: amount - wanted, shortfall: wanted, at, candidates };
-}
-
-/** The same for a recorded consumption or refusal; null when these facts hold none with this id. */
-export function explainConsumption(facts: readonly CreditEvent[], consumptionId: string): Explanation | null {
-  for (const [index, { type, data }] of facts.entries()) {
-    if (type !== 'CreditsConsumed' && type !== 'ConsumptionRefused') continue;
-    if (data.consumptionId !== consumptionId) continue;
-    return explain(facts.slice(0, index), {
-      unit: data.unit,
-      amount: readAmount(data.requested),
-      at: readInstant(data.effectiveAt),
-      context: data.context ?? {},
-    });
-  }
-  return null;
 }
 
 /** An account that is told fact by fact, with every grant it ever had; it holds on to grants, not to facts. */

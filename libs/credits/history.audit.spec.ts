@@ -1,13 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { snapshotOf, type AccountState, type CreditEventType } from '#libs/credits';
+import { snapshotOf, type AccountState, type CreditEvent } from '#libs/credits';
 import { lives } from '../../test/support/arbitraries.js';
 import { CreditAuditor } from '../../test/support/credit-auditor.js';
 import { play } from '../../test/support/credit-history.js';
 
 const textOf = (state: AccountState): string =>
   JSON.stringify({ ...(snapshotOf(state) as object), revision: 0 });
-const REFUSALS: readonly CreditEventType[] = ['ConsumptionRefused', 'HoldRefused', 'CommandRefused'];
+const REFUSALS: readonly CreditEvent['type'][] = ['ConsumptionRefused', 'HoldRefused', 'CommandRefused'];
 
 describe('everything that can happen to an account', () => {
   test('passes the audit: nothing is made, nothing is lost, everything said is so', () => {

@@ -148,14 +148,9 @@ export function usedIn(fact: CreditEvent, { unit, now, days }: RateWindow): Amou
   return used;
 }
 
-/** Average amount a day that usage drew or came to owe in the window; never below 0. */
-export function recentRate(facts: readonly CreditEvent[], window: RateWindow): Amount {
-  return rateOf(
-    facts.reduce((sum, fact) => sum + usedIn(fact, window), 0n),
-    window,
-  );
-}
-
-/** @param used what all facts together used in the window */
+/**
+ * Average amount a day that usage drew or came to owe in the window; never below 0.
+ * @param used what all facts together used in the window
+ */
 export const rateOf = (used: Amount, { days }: Pick<RateWindow, 'days'>): Amount =>
   used > 0n ? used / BigInt(days) : 0n;

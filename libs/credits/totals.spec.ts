@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { movementsOf, postingsOf, totalsBy, type CreditEvent } from '#libs/credits';
+import { movementsOf, postingsOf, totalsOf, type CreditEvent } from '#libs/credits';
 import { lives } from '../../test/support/arbitraries.js';
 import { partsOf, play } from '../../test/support/credit-history.js';
 
@@ -86,12 +86,13 @@ describe('totals', () => {
       fc.property(lives(30), fc.constantFrom('unit', 'source', 'day'), (steps, by) => {
         const turns = play(steps);
         const log = logOf(turns);
-        const totals = totalsBy(log, (grant, { at, unit }) => {
+        const { totals, add } = totalsOf((grant, { at, unit }) => {
           if (by === 'unit') return unit;
           return by === 'source'
             ? `${unit} ${grant.source}`
             : `${unit} ${new Date(at).toISOString().slice(0, 10)}`;
         });
+        for (const fact of log) add(fact);
         for (const each of totals.values()) {
           const came = total([each.granted, each.amended, each.adjusted, each.carriedIn, each.reversed]);
           const went = total([each.consumed, each.settled, each.expired, each.voided, each.carriedOut]);

@@ -73,16 +73,6 @@ export function totalsOf(keyOf: TotalsKey) {
   };
 }
 
-/** The same of facts that are all at hand. */
-export function totalsBy(
-  facts: readonly CreditEvent[],
-  keyOf: TotalsKey,
-): ReadonlyMap<string, Readonly<Totals>> {
-  const { totals, add: tell } = totalsOf(keyOf);
-  for (const fact of facts) tell(fact);
-  return totals;
-}
-
 function add(sums: Totals, { kind, amount, cause }: Movement): void {
   sums.outstanding += amount;
   switch (kind) {
