@@ -3,7 +3,6 @@ import {
   chainEvent,
   EventStoreUnavailable,
   NO_STREAM,
-  verifyChain,
   type AppendResult,
   type EventStore,
   type NewEvent,
@@ -12,6 +11,7 @@ import {
 import { openEventStoreDb } from '#libs/event-store/eventstoredb';
 import { randomUUID } from 'node:crypto';
 import { startProtocolServer, type ProtocolServer } from '../support/eventstoredb/start.js';
+import { verifyChain } from '../support/verify-chain.js';
 import { until } from '../support/wait.js';
 import { all, batch, event, eventStoreContract, newStream } from './event-store.contract.js';
 

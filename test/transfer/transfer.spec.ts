@@ -8,9 +8,9 @@ import {
   MAX_BATCH_BYTES,
   NO_STREAM,
   TransferRefused,
-  verifyChain,
   type EventStore,
 } from '#libs/event-store';
+import { verifyChain } from '../support/verify-chain.js';
 import { createMemoryEventStore } from '#libs/event-store/memory';
 import { failing, fill, historyOf, linesOf, withoutHeader } from './given.js';
 
