@@ -44,7 +44,7 @@ export function recurringCharges(
   closed: Bound | null,
   closing: Bound,
 ): readonly Due[] {
-  const from = closed === null ? -Infinity : closed.at + 1;
+  const from = closed?.at ?? -Infinity;
   const found: Due[] = [];
   for (const change of timeline.changes)
     if (isDueNow(change.dueAt, change.revision, closed, closing))
@@ -54,6 +54,8 @@ export function recurringCharges(
     const window = { from: Math.max(stretch.duesFrom, from), to: Math.min(stretch.duesTo, closing.at + 1) };
     if (window.from < window.to)
       for (const { component, dueAt, period } of dueCharges(components, stretch.cycle, window)) {
+        const revision = beginningOf(timeline, stretch, dueAt) ?? stretch.fromRevision;
+        if (!isDueNow(dueAt, revision, closed, closing)) continue;
         const base = { component, period, ...named(stretch, subscriptionId) };
         const units = unitsAt(timeline, stretch, dueAt);
         found.push({ dueAt, charge: recurringCharge(base, units) });
@@ -76,10 +78,18 @@ const recurringCharge = (base: Base, units: Amount): FixedCharge | SeatCharge =>
 const unitsOf = ({ quantity }: Stretch, seats: number): Amount =>
   BigInt(Math.max(quantity ?? 0, seats)) * ONE;
 
+/** The fact at which a period or a stretch begins: of its instant, what stands after comes on top. */
+function beginningOf({ periods }: Timeline, stretch: Stretch, at: Instant): number | undefined {
+  const begun = periods.get(at)?.findLast((revision) => revision < stretch.toRevision);
+  return at === stretch.from ? Math.max(begun ?? 0, stretch.fromRevision) : begun;
+}
+
 /** The same when something falls due; a seat that was added right after a period began comes on top. */
-function unitsAt({ seats, periods }: Timeline, stretch: Stretch, at: Instant): Amount {
-  const begun = periods.get(at) ?? Infinity;
-  const counted = seats.findLast((one) => one.at < at || (one.at === at && one.revision <= begun));
+function unitsAt(timeline: Timeline, stretch: Stretch, at: Instant): Amount {
+  const begun = beginningOf(timeline, stretch, at);
+  const counted = timeline.seats.findLast((one) =>
+    begun === undefined ? one.at < at : one.revision <= begun,
+  );
   return unitsOf(stretch, counted?.seats ?? 0);
 }
 
@@ -92,31 +102,49 @@ function seatRises(
   closing: Bound,
 ): readonly Due[] {
   const rises: Due[] = [];
-  let current: { readonly period: Period; most: Amount } | null = null;
+  const begun = timeline.changes.find(({ after }) => after === stretch);
+  const ended = timeline.changes.find(({ before: left }) => left === stretch);
+  // by where they begin
+  const most = new Map<Instant, Amount>();
+  let [before, beyond] = [0, 0];
   for (const { at, revision, seats } of timeline.seats) {
-    if (at < stretch.from || at >= stretch.to || revision > closing.revision) continue;
-    const period = recurringPeriod(component, stretch.cycle, at);
+    const added = seats - before;
+    before = seats;
+    if (revision <= stretch.fromRevision || revision > closing.revision) continue;
+    if (at > stretch.to || (at === stretch.to && revision > stretch.toRevision)) {
+      // what is recorded late may yet come before it
+      beyond += added;
+      continue;
+    }
+    const period = recurringPeriod(component, stretch.cycle, Math.max(at, stretch.from));
     if (!period) continue;
     const begins = Math.max(period.start, stretch.from);
-    if (current?.period.start !== period.start)
-      current = { period, most: unitsAt(timeline, stretch, begins) };
-    const units = unitsOf(stretch, seats);
-    if (units <= current.most) continue;
-    const isMore = chargedSeats(component, units) > chargedSeats(component, current.most);
-    if (isMore && isDueNow(at, revision, closed, closing))
+    if (at === begins && revision <= (beginningOf(timeline, stretch, begins) ?? -1)) continue;
+    const known = most.get(begins) ?? unitsAt(timeline, stretch, begins);
+    const units = unitsOf(stretch, seats - beyond);
+    if (units <= known) continue;
+    most.set(begins, units);
+    if (chargedSeats(component, units) === chargedSeats(component, known)) continue;
+    const charge = (part: 'unused' | 'rest', from: Instant, dueAt: Instant): void => {
+      if (from >= period.end || !isDueNow(dueAt, revision, closed, closing)) return;
+      const zone = component.timezone ?? stretch.cycle.zone;
       rises.push({
-        dueAt: at,
+        dueAt,
         charge: {
           type: 'per_unit',
           component,
           ...named(stretch, subscriptionId),
           period,
           seats: units,
-          seatsBefore: current.most,
-          change: { part: 'rest', at, zone: component.timezone ?? stretch.cycle.zone },
+          seatsBefore: known,
+          change: { part, at: from, zone },
         },
       });
-    current.most = units;
+    };
+    if (at >= stretch.from) charge('rest', at, at);
+    else if (begun) charge('rest', stretch.from, begun.dueAt);
+    // recorded late: the change has given back, and charged anew, what was known of
+    if (ended && revision > stretch.toRevision) charge('unused', stretch.to, ended.dueAt);
   }
   return rises;
 }
@@ -140,7 +168,7 @@ function changeCharges(timeline: Timeline, change: TermsChange, subscriptionId: 
       if (component.type === 'usage' || others.includes(price(component, stretch, units))) return [];
       const period = recurringPeriod(component, stretch.cycle, at);
       // a cycle that begins right then is charged as a whole
-      if (!period || (part === 'rest' && stretch.cycle.anchor === at)) return [];
+      if (!period || (part === 'rest' && stretch.duesFrom === at)) return [];
       const zone = component.timezone ?? stretch.cycle.zone;
       const base = { component, ...named(stretch, subscriptionId), period, change: { part, at, zone } };
       return [{ dueAt, charge: recurringCharge(base, units) }];

@@ -12,7 +12,10 @@ import type { BillingCycle } from './periods.js';
 /** A stretch of time `[from, to)` in which a subscription is charged by the same components, terms and quantity. */
 export interface Stretch {
   readonly from: Instant;
+  /** Of the fact that began it: of one instant, what stands before is in the stretch before. */
+  readonly fromRevision: number;
   to: Instant;
+  toRevision: number;
   /** What falls due in here belongs to it: where terms change within a period, the instant of the change is the old ones'. */
   readonly duesFrom: Instant;
   duesTo: Instant;
@@ -65,7 +68,7 @@ export interface Timeline {
   readonly changes: readonly TermsChange[];
   readonly seats: readonly SeatCount[];
   /** Revisions of the periods' beginnings, by instant. */
-  readonly periods: ReadonlyMap<Instant, number>;
+  readonly periods: ReadonlyMap<Instant, readonly number[]>;
   readonly members: readonly Member[];
   readonly moments: readonly Moment[];
 }
@@ -75,7 +78,7 @@ export function timelineOf(events: readonly SubscriptionEvent[]): Timeline {
   const stretches: Stretch[] = [];
   const changes: TermsChange[] = [];
   const seats: SeatCount[] = [];
-  const periods = new Map<Instant, number>();
+  const periods = new Map<Instant, readonly number[]>();
   const members: Member[] = [];
   const moments: Moment[] = [];
   let open = null as { readonly stretch: Stretch; readonly key: string } | null;
@@ -89,7 +92,7 @@ export function timelineOf(events: readonly SubscriptionEvent[]): Timeline {
       members.push({ customerId: state.customerId, from: -Infinity, to: Infinity });
     if (at === null) continue;
     seats.push({ at, revision, seats: state.seats.length });
-    if (event.type === 'SubscriptionPeriodBegun') periods.set(at, revision);
+    if (event.type === 'SubscriptionPeriodBegun') periods.set(at, [...(periods.get(at) ?? []), revision]);
     if (event.type === 'SeatAdded')
       members.push({ customerId: event.data.customerId, from: at, to: Infinity });
     if (event.type === 'SeatRemoved') {
@@ -103,9 +106,12 @@ export function timelineOf(events: readonly SubscriptionEvent[]): Timeline {
         event.type === 'PriceOverridden' && left ? Math.max(left.usageFrom, state.period.start) : at;
       const isWithin = before !== null && at < before.period.end;
       const restarts = event.type === 'SubscriptionChanged' && event.data.restarts;
-      if (left) Object.assign(left, { to: at, usageTo: usageFrom, duesTo: isWithin ? at + 1 : at });
+      if (left) {
+        const duesTo = isWithin ? at + 1 : at;
+        Object.assign(left, { to: at, toRevision: revision, usageTo: usageFrom, duesTo });
+      }
       const duesFrom = left && isWithin && !restarts ? at + 1 : at;
-      open = key === null ? null : { key, stretch: stretchOf(state, at, duesFrom, usageFrom) };
+      open = key === null ? null : { key, stretch: stretchOf(state, at, revision, duesFrom, usageFrom) };
       if (open) stretches.push(open.stretch);
       if (event.type === 'SubscriptionChanged' && left && open && isWithin) {
         const dueAt = event.data.proration === 'immediate' ? at : before.period.end;
@@ -140,9 +146,17 @@ function chargedBy(state: Subscription): string | null {
   return canonicalJson({ components, anchor, rule, zone, priceId, planId, quantity });
 }
 
-const stretchOf = (state: Subscription, from: Instant, duesFrom: Instant, usageFrom: Instant): Stretch => ({
+const stretchOf = (
+  state: Subscription,
+  from: Instant,
+  fromRevision: number,
+  duesFrom: Instant,
+  usageFrom: Instant,
+): Stretch => ({
   from,
+  fromRevision,
   to: Infinity,
+  toRevision: Infinity,
   duesFrom,
   duesTo: Infinity,
   usageFrom,
