@@ -66,10 +66,18 @@ export interface PastClosing extends Closing {
   readonly openFrom: ReadonlyMap<string, number>;
 }
 
-/** A closing as it stands in the log. */
-export const closingOf = (closed: ChargesClosed): PastClosing => ({
-  number: closed.number,
-  bound: { at: readInstant(closed.at), revision: closed.subscriptionRevision },
-  accounts: closed.accounts,
-  openFrom: new Map(closed.accounts.map(({ customerId, openFrom }) => [customerId, openFrom])),
+/** What was closed up to a bound, for what comes after. */
+export const pastClosing = (
+  number: number,
+  bound: Bound,
+  accounts: readonly ClosedAccount[],
+): PastClosing => ({
+  number,
+  bound,
+  accounts,
+  openFrom: new Map(accounts.map(({ customerId, openFrom }) => [customerId, openFrom])),
 });
+
+/** A closing as it stands in the log. */
+export const closingOf = ({ number, at, subscriptionRevision, accounts }: ChargesClosed): PastClosing =>
+  pastClosing(number, { at: readInstant(at), revision: subscriptionRevision }, accounts);

@@ -319,4 +319,43 @@ describe('the next invoice', () => {
     expect(linesOf(invoice)).toEqual(linesOf(draft!));
     expect(invoice.total).toBe(draft!.total);
   });
+
+  it('is the opening one until that is issued, and what a change at once asks for before the period’s', async () => {
+    await price('api', [base('500'), usageOf('2')]);
+    await price('big', [base('900')]);
+    await subscribe('api');
+    await use(10);
+    const drafts = async () => {
+      const upcoming = await upcomingInvoices(w.deps, tenant, 's');
+      return upcoming.map((one) => [one.invoiceId, linesOf(one), one.closesAt]);
+    };
+    const asIssued = async (closesAt: string) => {
+      await bill();
+      const last = (await issued()).at(-1)!;
+      return [[last.invoiceId, linesOf(last), closesAt]];
+    };
+    const opening = await drafts();
+    expect(opening).toMatchObject([[expect.anything(), ['fixed 500'], '2026-01-01T00:00:00.000Z']]);
+    expect(await asIssued('2026-01-01T00:00:00.000Z')).toEqual(opening);
+    expect(await drafts()).toMatchObject([[expect.anything(), ['fixed 500', 'usage 20'], expect.anything()]]);
+    world.now = at('2026-01-16');
+    await changeSubscription(w.subs, asked, 's', {
+      action: 'change',
+      request: { planId: 'big', proration: 'immediate' },
+    } as never);
+    const changed = await drafts();
+    expect(changed[0]![1]).toEqual(['fixed -258', 'fixed 465', 'usage 20']);
+    expect(await asIssued('2026-01-16T00:00:00.000Z')).toEqual(changed);
+  });
+
+  it('leaves out a closing that charges nothing', async () => {
+    await price('api', [usageOf('2')]);
+    await subscribe('api');
+    await use(10);
+    const [draft, ...more] = await upcomingInvoices(w.deps, tenant, 's');
+    expect(more).toEqual([]);
+    world.now = at('2026-02-01');
+    await bill();
+    expect(await issued()).toMatchObject([{ invoiceId: draft!.invoiceId, total: draft!.total }]);
+  });
 });

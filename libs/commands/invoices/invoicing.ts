@@ -5,11 +5,14 @@ import {
   timelineOf,
   type AccountBound,
   type ChargesClosed,
+  type Closing,
   type InvoiceCommand,
+  type PastClosing,
   type Timeline,
 } from '#libs/billing';
 import { streamName, upcast } from '#libs/event-types';
 import { formatInstant } from '#libs/kernel';
+import type { SubscriptionEvent } from '#libs/subscriptions';
 import { derivedId } from '../ids.js';
 import type { CommandContext } from '../stream-kind.js';
 import { chargesBetween, subscriptionFacts, type DueCharges } from './charges.js';
@@ -96,20 +99,15 @@ async function nextClosing(
       return { subscriptionId, closing: closed, due: null, more: true };
     const facts = await subscriptionFacts(deps, tenant, subscriptionId);
     if (facts.length === 0) return null;
-    const all = timelineOf(facts);
-    const moment = momentAfter(all, closed?.subscriptionRevision ?? -1);
-    if (!moment) return null;
-    const timeline = timelineOf(facts.slice(0, moment.revision + 1));
     const before = closed && closingOf(closed);
-    const at = Math.max(moment.at, before?.bound.at ?? moment.at);
-    const accounts = await accountHeads(deps, tenant, timeline);
-    const bound = { at, revision: moment.revision };
-    const due = await chargesBetween(deps, tenant, timeline, before, { bound, accounts });
+    const next = await closingAfter(deps, tenant, facts, before);
+    if (!next) return null;
+    const { bound, due, more } = next;
     const number = (closed?.number ?? 0) + 1;
     const closing: ChargesClosed = {
       number,
-      at: formatInstant(at),
-      subscriptionRevision: moment.revision,
+      at: formatInstant(bound.at),
+      subscriptionRevision: bound.revision,
       accounts: due.accounts,
       invoices: [...due.byCurrency.keys()].map((currency) => ({
         invoiceId: derivedId('inv', tenant, subscriptionId, String(number), currency),
@@ -123,9 +121,33 @@ async function nextClosing(
       command: () => ({ type: 'CloseCharges', closing }),
     });
     // who loses looks again at what the other has closed
-    if (events.length > 0)
-      return { subscriptionId, closing, due, more: momentAfter(all, moment.revision) !== undefined };
+    if (events.length > 0) return { subscriptionId, closing, due, more };
   }
+}
+
+/** A closing that may be made. */
+export interface NextClosing {
+  readonly bound: Closing['bound'];
+  readonly due: DueCharges;
+  /** Whether there may be another one after it. */
+  readonly more: boolean;
+}
+
+/** The closing that comes after one, by a subscription's facts; null: they ask for none. */
+export async function closingAfter(
+  deps: InvoicesDeps,
+  tenant: string,
+  facts: readonly SubscriptionEvent[],
+  before: PastClosing | null,
+): Promise<NextClosing | null> {
+  const all = timelineOf(facts);
+  const moment = momentAfter(all, before?.bound.revision ?? -1);
+  if (!moment) return null;
+  const timeline = timelineOf(facts.slice(0, moment.revision + 1));
+  const bound = { at: Math.max(moment.at, before?.bound.at ?? moment.at), revision: moment.revision };
+  const accounts = await accountHeads(deps, tenant, timeline);
+  const due = await chargesBetween(deps, tenant, timeline, before, { bound, accounts });
+  return { bound, due, more: momentAfter(all, moment.revision) !== undefined };
 }
 
 async function anyUnfinished(

@@ -3,25 +3,27 @@ import {
   closingOf,
   completeInvoice,
   drawCredits,
+  pastClosing,
   payables,
   timelineOf,
   type BillTo,
   type InvoiceContent,
   type MonetaryCredit,
+  type PastClosing,
   type Payable,
 } from '#libs/billing';
 import { admits, unitOf } from '#libs/credits';
-import { formatInstant, Problem } from '#libs/kernel';
-import { dueFacts, evolve, nextDue } from '#libs/subscriptions';
+import { formatInstant, Problem, type Instant } from '#libs/kernel';
+import { dueFacts, evolve, nextDue, type SubscriptionEvent } from '#libs/subscriptions';
 import { settledAccount } from '../credits/account-facts.js';
 import { derivedId } from '../ids.js';
-import { chargesBetween, createGrantLookup, subscriptionFacts } from './charges.js';
+import { chargesBetween, createGrantLookup, subscriptionFacts, type DueCharges } from './charges.js';
 import { subscriptionBilling, type InvoicesDeps } from './deps.js';
 import { contextOf } from './finishing.js';
 import { invoiceTerms } from './invoice-terms.js';
-import { accountHeads } from './invoicing.js';
+import { accountHeads, closingAfter } from './invoicing.js';
 
-/** An invoice as it would be if the current period ended now: made from the log, written nowhere. */
+/** An invoice that is not made yet, as it would be if what it waits for came now: made from the log, written nowhere. */
 export interface UpcomingInvoice extends InvoiceContent {
   /** The one that it is going to have. */
   readonly invoiceId: string;
@@ -52,23 +54,17 @@ export async function upcomingInvoices(
     state = made.reduce(evolve, state);
     if (due > now) break;
   }
-  const timeline = timelineOf(facts);
-  const at = timeline.moments.at(-1)?.at ?? now;
   const { state: closed } = await credits.writer.read(subscriptionBilling, tenant, subscriptionId);
-  const { byCurrency } = await chargesBetween(deps, tenant, timeline, closed && closingOf(closed), {
-    bound: { at, revision: facts.length },
-    accounts: await accountHeads(deps, tenant, timeline),
-  });
-  const customer = (await credits.catalog.customer(tenant, timeline.state.customerId))!;
+  const { number, at, byCurrency } = await nextCharges(deps, tenant, facts, closed && closingOf(closed));
+  const customer = (await credits.catalog.customer(tenant, state.customerId))!;
   const { taxation, billTo } = invoiceTerms(customer, await credits.catalog.merchant(tenant));
-  const number = String((closed?.number ?? 0) + 1);
   return Promise.all(
     [...byCurrency].map(async ([currency, charges]): Promise<UpcomingInvoice> => {
       const lines = chargeLines(charges);
       const open = payables(lines);
       const available = await monetaryCredits(deps, tenant, customer.id, currency, open);
       return {
-        invoiceId: derivedId('inv', tenant, subscriptionId, number, currency),
+        invoiceId: derivedId('inv', tenant, subscriptionId, String(number), currency),
         customerId: customer.id,
         subscriptionId,
         billTo,
@@ -77,6 +73,31 @@ export async function upcomingInvoices(
       };
     }),
   );
+}
+
+/** What the next closing will charge of those that charge anything; else what has come since the last one. */
+async function nextCharges(
+  deps: InvoicesDeps,
+  tenant: string,
+  facts: readonly SubscriptionEvent[],
+  closed: PastClosing | null,
+): Promise<Pick<DueCharges, 'byCurrency'> & { readonly number: number; readonly at: Instant }> {
+  for (let before = closed; ;) {
+    const number = (before?.number ?? 0) + 1;
+    const next = await closingAfter(deps, tenant, facts, before);
+    if (next) {
+      const { bound, due } = next;
+      if (due.byCurrency.size > 0) return { number, at: bound.at, byCurrency: due.byCurrency };
+      before = pastClosing(number, bound, due.accounts);
+      continue;
+    }
+    const timeline = timelineOf(facts);
+    const at = before?.bound.at ?? deps.credits.now(tenant);
+    const accounts = await accountHeads(deps, tenant, timeline);
+    const bound = { at, revision: facts.length };
+    const { byCurrency } = await chargesBetween(deps, tenant, timeline, before, { bound, accounts });
+    return { number, at, byCurrency };
+  }
 }
 
 /** The account's grants of a currency that may be drawn on now, in the order of drawdown. */
