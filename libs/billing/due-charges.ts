@@ -44,6 +44,8 @@ export function recurringCharges(
   closed: Bound | null,
   closing: Bound,
 ): readonly Due[] {
+  // what has ended is closed once more for usage alone
+  if (closed?.revision === closing.revision) return [];
   const from = closed?.at ?? -Infinity;
   const found: Due[] = [];
   for (const change of timeline.changes)

@@ -131,6 +131,20 @@ export function timelineOf(events: readonly SubscriptionEvent[]): Timeline {
 export const momentAfter = ({ moments }: Timeline, revision: number): Moment | undefined =>
   moments.find((moment) => moment.revision > revision);
 
+/**
+ * What ended is closed once more, for the usage that was reported late: when no more of it is accepted. No fact stands
+ * there, so it goes by the time that was closed.
+ * @param accepted milliseconds that usage is accepted back
+ */
+export function lastMoment(
+  { state: { endedAt } }: Timeline,
+  closed: { readonly at: Instant; readonly revision: number } | null,
+  accepted: number,
+): Moment | undefined {
+  if (endedAt === null || closed === null || closed.at > endedAt) return undefined;
+  return { at: endedAt + Math.max(accepted, 1), revision: closed.revision };
+}
+
 function instantOf({ type, data }: SubscriptionEvent): Instant | null {
   if (type === 'GrantsDriven') return null;
   if (type === 'SubscriptionCreated') return readInstant(data.startedAt);

@@ -41,7 +41,7 @@ export interface DueCharges {
   readonly accounts: readonly ClosedAccount[];
   /** Who pays. */
   readonly customerId: string;
-  /** The closing before, or the subscription's start. */
+  /** The closing before, or the subscription's start; of what was over before, the closing itself. */
   readonly from: Instant;
 }
 
@@ -109,7 +109,9 @@ export async function chargesBetween(
     openFrom: found.openFrom.get(customerId) ?? throughRevision + 1,
   }));
   const { customerId, startedAt } = timeline.state;
-  return { byCurrency, accounts, customerId, from: closed?.bound.at ?? startedAt };
+  const wasOver = closed?.bound.revision === closing.bound.revision;
+  const from = wasOver ? closing.bound.at : (closed?.bound.at ?? startedAt);
+  return { byCurrency, accounts, customerId, from };
 }
 
 /** Usage of an account from one revision on through another, both included, as it stood at the latter. */

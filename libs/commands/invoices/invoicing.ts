@@ -1,17 +1,19 @@
 import {
   chargeLines,
   closingOf,
+  lastMoment,
   momentAfter,
   timelineOf,
   type AccountBound,
   type ChargesClosed,
   type Closing,
   type InvoiceCommand,
+  type Moment,
   type PastClosing,
   type Timeline,
 } from '#libs/billing';
 import { streamName, upcast } from '#libs/event-types';
-import { formatInstant } from '#libs/kernel';
+import { formatInstant, type Instant } from '#libs/kernel';
 import type { SubscriptionEvent } from '#libs/subscriptions';
 import { derivedId } from '../ids.js';
 import type { CommandContext } from '../stream-kind.js';
@@ -100,7 +102,7 @@ async function nextClosing(
     const facts = await subscriptionFacts(deps, tenant, subscriptionId);
     if (facts.length === 0) return null;
     const before = closed && closingOf(closed);
-    const next = await closingAfter(deps, tenant, facts, before);
+    const next = await closingAfter(deps, tenant, facts, before, deps.credits.now(tenant));
     if (!next) return null;
     const { bound, due, more } = next;
     const number = (closed?.number ?? 0) + 1;
@@ -133,21 +135,28 @@ export interface NextClosing {
   readonly more: boolean;
 }
 
-/** The closing that comes after one, by a subscription's facts; null: they ask for none. */
+/** The closing that comes after one, by a subscription's facts and by `until`; null: there is none. */
 export async function closingAfter(
   deps: InvoicesDeps,
   tenant: string,
   facts: readonly SubscriptionEvent[],
   before: PastClosing | null,
+  until: Instant,
 ): Promise<NextClosing | null> {
   const all = timelineOf(facts);
-  const moment = momentAfter(all, before?.bound.revision ?? -1);
+  const after = (closed: Closing['bound'] | null): Moment | undefined => {
+    const moment = momentAfter(all, closed?.revision ?? -1);
+    if (moment) return moment;
+    const last = lastMoment(all, closed, deps.credits.maxEventAge);
+    return last && last.at <= until ? last : undefined;
+  };
+  const moment = after(before?.bound ?? null);
   if (!moment) return null;
   const timeline = timelineOf(facts.slice(0, moment.revision + 1));
   const bound = { at: Math.max(moment.at, before?.bound.at ?? moment.at), revision: moment.revision };
   const accounts = await accountHeads(deps, tenant, timeline);
   const due = await chargesBetween(deps, tenant, timeline, before, { bound, accounts });
-  return { bound, due, more: momentAfter(all, moment.revision) !== undefined };
+  return { bound, due, more: after(bound) !== undefined };
 }
 
 async function anyUnfinished(

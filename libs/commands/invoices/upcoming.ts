@@ -84,7 +84,7 @@ async function nextCharges(
 ): Promise<Pick<DueCharges, 'byCurrency'> & { readonly number: number; readonly at: Instant }> {
   for (let before = closed; ;) {
     const number = (before?.number ?? 0) + 1;
-    const next = await closingAfter(deps, tenant, facts, before);
+    const next = await closingAfter(deps, tenant, facts, before, Infinity);
     if (next) {
       const { bound, due } = next;
       if (due.byCurrency.size > 0) return { number, at: bound.at, byCurrency: due.byCurrency };
