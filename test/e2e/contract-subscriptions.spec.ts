@@ -142,6 +142,17 @@ describe('a subscription', () => {
     expectProblem(await api.delete('/v1/subscriptions/none'), 404, 'not_found');
   });
 
+  test('is refused at a price that charges nothing any more', async () => {
+    const customerId = await newCustomer(api);
+    const over = { ...MONTHLY, recurrence_rule: 'FREQ=MONTHLY;UNTIL=20200101T000000Z' };
+    const { planId } = await newPlan([over]);
+    const refused = await api.post('/v1/subscriptions', { customerId, planId });
+    expectProblem(refused, 422, 'validation_failed', ['/planId']);
+    expect(refused.body.errors[0].code).toBe('rrule_never_matches');
+    const { planId: mixed } = await newPlan([over, SEATS]);
+    await subscribe({ customerId, planId: mixed });
+  });
+
   test('is the only one of its customer, unless the caller says so', async () => {
     const { customerId, planId, id } = await newSubscriber();
     const body = { customerId, planId };

@@ -1,5 +1,13 @@
-import { issue, type Instant, type Issue } from '#libs/kernel';
-import { versionOf, type Customer, type Document, type Plan, type Price } from '#libs/catalog';
+import { formatInstant, issue, type Instant, type Issue } from '#libs/kernel';
+import { recurrenceFault } from '#libs/calendar';
+import {
+  versionOf,
+  type Customer,
+  type Document,
+  type Plan,
+  type Price,
+  type PriceComponent,
+} from '#libs/catalog';
 import { cycleOf, type PlanCredit, type PlanTerms, type SubscriptionFeature } from '#libs/subscriptions';
 import { unknownReference } from '../catalog/catalog-writer.js';
 import { unacceptable } from '../credits/amounts.js';
@@ -26,7 +34,10 @@ export async function planOf(
   return plan;
 }
 
-/** Copies what a plan's version and one of its prices say. @throws Problem `validation_failed` for the price and the currency */
+/**
+ * Copies what a plan's version and one of its prices say.
+ * @throws Problem `validation_failed` for the price and the currency, and for a price of which nothing recurs from `start` on
+ */
 export async function termsOf(
   deps: SubscriptionsDeps,
   tenant: string,
@@ -37,6 +48,17 @@ export async function termsOf(
   const plan = await planOf(deps, tenant, choice.planId);
   const price = await priceOf(deps, tenant, customer, plan, choice);
   const components = price?.attributes.pricingData.components ?? [];
+  const zone = customer.attributes.timezone ?? 'UTC';
+  const isOver = ({ recurrence_rule: rule, timezone = zone }: PriceComponent): boolean =>
+    rule !== undefined && recurrenceFault({ rule, anchor: start, zone: timezone }) !== null;
+  if (components.length > 0 && components.every(isOver))
+    throw unacceptable([
+      issue(
+        choice.priceId === undefined ? '/planId' : '/priceId',
+        'rrule_never_matches',
+        `The price ${price!.id} charges nothing from ${formatInstant(start)} on.`,
+      ),
+    ]);
   const { stablePlanId, versionNumber } = versionOf(plan);
   return {
     planId: plan.id,
@@ -47,7 +69,7 @@ export async function termsOf(
     components,
     features: await featuresOf(deps, tenant, plan),
     credits: await creditsOf(deps, tenant, [...new Set([plan.id, stablePlanId])]),
-    ...cycleOf(components, customer.attributes.timezone ?? 'UTC', start),
+    ...cycleOf(components, zone, start),
   };
 }
 
