@@ -1,6 +1,7 @@
 import type { CreditCommand, CreditEvent } from '#libs/credits';
 import type { Position } from '#libs/event-store';
 import type { Instant } from '#libs/kernel';
+import { eachDue } from '../each-due.js';
 import type { CommandContext } from '../stream-kind.js';
 import type { CreditsDeps } from './deps.js';
 
@@ -78,20 +79,18 @@ export async function settleDue(
     carried: 0,
     timedOut: 0,
   };
-  let after: string | null = null;
-  for (;;) {
-    const customers = (await deps.customersDue(context.tenant, at, after)).slice(0, ACCOUNTS_AT_ONCE);
-    if (customers.length === 0) return counts;
-    await Promise.all(
-      customers.map(async (customerId) => {
-        if (which === 'renewing' && !(await renewsBy(deps, context.tenant, customerId, at))) return;
-        const { events } = await settleAccount(deps, context, customerId, at);
-        if (events.length > 0) counts.accounts++;
-        for (const { type } of events) countSettled(counts, type);
-      }),
-    );
-    after = customers.at(-1)!;
-  }
+  await eachDue(
+    async (after) => (await deps.customersDue(context.tenant, at, after)).slice(0, ACCOUNTS_AT_ONCE),
+    async (customerId) =>
+      which === 'renewing' && !(await renewsBy(deps, context.tenant, customerId, at))
+        ? []
+        : (await settleAccount(deps, context, customerId, at)).events,
+    (events) => {
+      if (events.length > 0) counts.accounts++;
+      for (const { type } of events) countSettled(counts, type);
+    },
+  );
+  return counts;
 }
 
 async function renewsBy(

@@ -7,6 +7,7 @@ import {
   type PaymentsAnswer,
 } from '#libs/billing';
 import { Problem, type Instant } from '#libs/kernel';
+import { eachDue } from '../each-due.js';
 import { requestableMethods } from '../payments/payment-methods.js';
 import type { CommandContext } from '../stream-kind.js';
 import { changeSubscription } from '../subscriptions/changes.js';
@@ -30,17 +31,16 @@ export async function collectPayments(
   at: Instant,
 ): Promise<CollectedCounts> {
   const counts: CollectedCounts = { invoices: 0, requests: 0, givenUp: 0 };
-  for (let after: string | null = null; ;) {
-    const ids: readonly string[] = await deps.lookups.invoicesDue(context.tenant, at, after);
-    if (ids.length === 0) return counts;
-    const done = await Promise.all(ids.map((id) => collectInvoice(deps, context, id, at)));
-    for (const { types } of done) {
+  await eachDue(
+    (after) => deps.lookups.invoicesDue(context.tenant, at, after),
+    (id) => collectInvoice(deps, context, id, at),
+    ({ types }) => {
       if (types.length > 0) counts.invoices++;
       counts.requests += types.filter((type) => type === 'PaymentRequested').length;
       counts.givenUp += types.filter((type) => type === 'InvoiceUncollectible').length;
-    }
-    after = ids.at(-1)!;
-  }
+    },
+  );
+  return counts;
 }
 
 /**

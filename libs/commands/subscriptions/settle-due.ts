@@ -1,6 +1,7 @@
 import type { Instant } from '#libs/kernel';
 import type { AccountState, CreditEvent } from '#libs/credits';
 import { nextDue } from '#libs/subscriptions';
+import { eachDue } from '../each-due.js';
 import type { CommandContext } from '../stream-kind.js';
 import { settleSubscription } from './drive.js';
 import { subscriptions as kind, type SubscriptionsDeps } from './deps.js';
@@ -21,16 +22,15 @@ export async function settleSubscriptions(
 ): Promise<SubscriptionsSettled> {
   const events: CreditEvent[] = [];
   let subscriptions = 0;
-  for (let after: string | null = null; ;) {
-    const ids: readonly string[] = await deps.lookups.subscriptionsDue(context.tenant, at, after);
-    if (ids.length === 0) return { subscriptions, events };
-    const done = await Promise.all(ids.map((id) => settleSubscription(deps, context, id, at)));
-    for (const settled of done) {
+  await eachDue(
+    (after) => deps.lookups.subscriptionsDue(context.tenant, at, after),
+    (id) => settleSubscription(deps, context, id, at),
+    (settled) => {
       if (settled.facts > 0 || settled.events.length > 0) subscriptions++;
       events.push(...settled.events);
-    }
-    after = ids.at(-1)!;
-  }
+    },
+  );
+  return { subscriptions, events };
 }
 
 /**
