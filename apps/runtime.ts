@@ -217,6 +217,7 @@ export async function startRuntime(
             return clocks.sinceMoved(tenant) < CLOCK_MOVED ? null : clocks.now(tenant);
           },
           grace: config.expiryGrace,
+          accepted: config.maxEventAge,
           settle: async (tenant, customerId) =>
             (await settleAccount(credits, bySchedule(tenant), customerId)).position,
           settleSubscription: async (tenant, id) =>

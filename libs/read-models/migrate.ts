@@ -14,6 +14,7 @@ import { UsageByDay1830000000000 } from './migrations/1830000000000-usage-by-day
 import { Collection1840000000000 } from './migrations/1840000000000-collection.js';
 import { ConsumptionsOnce1860000000000 } from './migrations/1860000000000-consumptions-once.js';
 import { KeysThatDifferFirst1870000000000 } from './migrations/1870000000000-keys-that-differ-first.js';
+import { LateUsageOfWhatEnded1880000000000 } from './migrations/1880000000000-late-usage-of-what-ended.js';
 import { LIVE } from './table.js';
 
 const MIGRATIONS = [
@@ -29,6 +30,7 @@ const MIGRATIONS = [
   Collection1840000000000,
   ConsumptionsOnce1860000000000,
   KeysThatDifferFirst1870000000000,
+  LateUsageOfWhatEnded1880000000000,
 ];
 
 /** TypeORM's view of the schema `read_models`: entities and migrations. Connected. */

@@ -22,6 +22,8 @@ export interface ScheduleOptions {
   readonly now: (tenant: string) => Promise<Instant | null>;
   /** Milliseconds by which the recording of expiries is delayed. */
   readonly grace: number;
+  /** Milliseconds that usage is accepted back. */
+  readonly accepted: number;
   /** Records what time has made due on one account. @returns the position up to which it is recorded */
   readonly settle: (tenant: string, customerId: string) => Promise<bigint>;
   /** The same of a subscription, and tells the accounts what follows from it. */
@@ -61,8 +63,19 @@ const LEAVE_ALONE = 5_000;
  * Settling is idempotent; nothing depends on it but the time at which facts are recorded.
  */
 export function startSchedules(options: ScheduleOptions): Schedules {
-  const { pool, now, grace, settle, settleSubscription, invoice, collect, projected, onLag, onError } =
-    options;
+  const {
+    pool,
+    now,
+    grace,
+    accepted,
+    settle,
+    settleSubscription,
+    invoice,
+    collect,
+    projected,
+    onLag,
+    onError,
+  } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
   /** Accounts, subscriptions and invoices that could not be settled, and until when (by `performance.now()`) they are left alone. */
@@ -91,7 +104,7 @@ export function startSchedules(options: ScheduleOptions): Schedules {
       await oldestDueInvoice(client, tenant, at),
     );
     onLag?.(tenant, oldest === null ? 0 : at - oldest);
-    if (oldest !== null || (await anyToInvoice(client, tenant)))
+    if (oldest !== null || (await anyToInvoice(client, tenant, at - accepted)))
       await unlessHeld(client, tenant, () => takeShares(client, tenant));
   }
 
@@ -122,7 +135,14 @@ export function startSchedules(options: ScheduleOptions): Schedules {
       const charged =
         subscriptions.length + customers.length + collected.length > 0
           ? []
-          : await subscriptionsToInvoice(client, tenant, share, leftAlone(tenant), INVOICED_AT_ONCE);
+          : await subscriptionsToInvoice(
+              client,
+              tenant,
+              at - accepted,
+              share,
+              leftAlone(tenant),
+              INVOICED_AT_ONCE,
+            );
       if (subscriptions.length + customers.length + collected.length + charged.length === 0) return;
       const positions = [
         ...(await settleAll(tenant, subscriptions, settleSubscription)),

@@ -140,6 +140,30 @@ describe('a period that ends', () => {
     expect(pdf.text.startsWith('%PDF-1.')).toBe(true);
   });
 
+  test('has what came late for it once more, when nothing more is accepted of what ended', async () => {
+    const { customerId, meter, subscription } = await subscriber();
+    ok(await api.post(`/v1/subscriptions/${subscription.id}/cancel`, { atPeriodEnd: false }), 200);
+    await invoicesOf(customerId, 2);
+    const ended = Date.parse((await api.get(`/v1/subscriptions/${subscription.id}`)).body.endTimestamp);
+    await process(ended + 33 * DAY);
+    const eventTimestamp = iso(ended - 1);
+    const { eventName } = meter;
+    const late = await api.post('/v1/events', { customerId, eventName, eventValue: 107, eventTimestamp });
+    const { event } = ok(late, 202);
+    await process(ended + 34 * DAY - 60_000);
+    expect(await list(`customerId=${customerId}`)).toHaveLength(2);
+    await process(ended + 34 * DAY);
+    const last = (await list(`customerId=${customerId}`))[2];
+    expect(last).toMatchObject({ subtotal: '7', tax: '1', total: '8' });
+    expect(last.number).toMatch(/-003$/);
+    expect(ok(await api.get(`/v1/events/${event.id}/invoice-line`), 200)).toMatchObject({
+      status: 'invoiced',
+      invoiceId: last.id,
+    });
+    await process(ended + 90 * DAY);
+    expect(await list(`customerId=${customerId}`)).toHaveLength(3);
+  });
+
   test('is invoiced by the worker where nobody asks', async () => {
     const { customerId } = await subscriber();
     expect(await invoicesOf(customerId, 1)).toHaveLength(1);

@@ -81,7 +81,7 @@ export function invoicingWorld() {
       lookups: {
         invoicesDue: async (_, __, after) =>
           after === null ? (await issued()).map(({ invoiceId }) => invoiceId).sort() : [],
-        subscriptionsToBill: async (_, after) =>
+        subscriptionsToBill: async (_, __, after) =>
           after === null ? (await created()).map(({ id }) => id).sort() : [],
         subscriptionsOfAll: async (_, ids) =>
           (await created()).filter(({ customerId }) => ids.includes(customerId)),

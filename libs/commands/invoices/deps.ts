@@ -30,10 +30,10 @@ export interface InvoicesDeps {
 /** What invoicing must find in the read models, or Problem `read_model_behind`. */
 export interface InvoiceLookups {
   /**
-   * Subscriptions with charges to close or invoices to finish, as of the end of the log: a page after the id `after`, in
-   * order of their ids.
+   * Subscriptions with charges to close or invoices to finish, and those that ended by an instant whose late usage is not
+   * closed yet, as of the end of the log: a page after the id `after`, in order of their ids.
    */
-  subscriptionsToBill(tenant: string, after: string | null): Promise<readonly string[]>;
+  subscriptionsToBill(tenant: string, endedBy: Instant, after: string | null): Promise<readonly string[]>;
   /** Invoices of which something is due at an instant, or is not driven yet, as of the end of the log: a page in the same way. */
   invoicesDue(tenant: string, at: Instant, after: string | null): Promise<readonly string[]>;
   /** Every subscription of these customers, over or not, that was made by `position`; maybe later ones. */

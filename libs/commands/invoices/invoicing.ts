@@ -36,8 +36,9 @@ export interface InvoicedCounts {
 /** Invoices every subscription of the tenant of which a period has ended by now, or terms have changed. Again does nothing. */
 export async function processInvoices(deps: InvoicesDeps, context: CommandContext): Promise<InvoicedCounts> {
   const counts: InvoicedCounts = { invoices: 0, subscriptions: 0 };
+  const endedBy = deps.credits.now(context.tenant) - deps.credits.maxEventAge;
   for (let after: string | null = null; ;) {
-    const ids: readonly string[] = await deps.lookups.subscriptionsToBill(context.tenant, after);
+    const ids: readonly string[] = await deps.lookups.subscriptionsToBill(context.tenant, endedBy, after);
     if (ids.length === 0) return counts;
     for (let first = 0; first < ids.length; first += AT_ONCE) {
       const made = await invoiceSubscriptions(deps, context, ids.slice(first, first + AT_ONCE));

@@ -12,7 +12,9 @@ const LOOKUP_WAIT = 5000;
 /** Subscriptions on one page. */
 const PAGE = 200;
 
+/** Of a tenant, and of what ended by an instant: usage of that is accepted no more. */
 const TO_BILL = `select b.id from ${LIVE}.subscription_billing b where b.tenant = $1 and b.moment > b.closed
+  union select b.id from ${LIVE}.subscription_billing b where b.tenant = $1 and b.ended_at <= $2
   union select i.subscription_id from ${LIVE}.invoices i
     where i.tenant = $1 and i.number is null and i.subscription_id is not null`;
 
@@ -31,12 +33,12 @@ export function createInvoiceLookups(
     return (await run<Row>(pool, text, values).catch(asProblem)).rows;
   }
   return {
-    subscriptionsToBill: async (tenant: string, after: string | null) =>
+    subscriptionsToBill: async (tenant: string, endedBy: Instant, after: string | null) =>
       (
         await rowsOf<{ id: string }>(
           await eventStore.head(),
-          `select id from (${TO_BILL}) open where id > $2 order by id limit ${PAGE}`,
-          [tenant, after ?? ''],
+          `select id from (${TO_BILL}) open where id > $3 order by id limit ${PAGE}`,
+          [tenant, formatInstant(endedBy), after ?? ''],
         )
       ).map(({ id }) => id),
     invoicesDue: async (tenant: string, at: Instant, after: string | null) =>
@@ -63,25 +65,30 @@ export function createInvoiceLookups(
 export async function subscriptionsToInvoice(
   client: pg.ClientBase,
   tenant: string,
+  endedBy: Instant,
   share: { readonly index: number; readonly of: number },
   except: readonly string[],
   limit: number,
 ): Promise<readonly string[]> {
   const { rows } = await run<{ id: string }>(
     client,
-    `select id from (${TO_BILL}) open where (hashtext(id) & 2147483647) % $2 = $3 and id <> all($4::text[]) limit $5`,
-    [tenant, share.of, share.index, except, limit],
+    `select id from (${TO_BILL}) open where (hashtext(id) & 2147483647) % $3 = $4 and id <> all($5::text[]) limit $6`,
+    [tenant, formatInstant(endedBy), share.of, share.index, except, limit],
     'invoices.due',
   );
   return rows.map(({ id }) => id);
 }
 
 /** Whether anything of the tenant is to be invoiced. */
-export async function anyToInvoice(client: pg.ClientBase, tenant: string): Promise<boolean> {
+export async function anyToInvoice(
+  client: pg.ClientBase,
+  tenant: string,
+  endedBy: Instant,
+): Promise<boolean> {
   const { rows } = await run<{ any: boolean }>(
     client,
     `select exists(${TO_BILL}) as any`,
-    [tenant],
+    [tenant, formatInstant(endedBy)],
     'invoices.any',
   );
   return rows[0]?.any === true;

@@ -87,6 +87,7 @@ export class InvoiceSourceRow {
 /** How far a subscription is charged. */
 @Entity({ name: 'subscription_billing', schema: LIVE })
 @Index('subscription_billing_open', ['tenant', 'id'], { where: 'moment > closed' })
+@Index('subscription_billing_ended', ['tenant', 'endedAt', 'id'], { where: 'ended_at is not null' })
 export class SubscriptionBillingRow {
   @Column({ type: 'text', primary: true })
   tenant!: string;
@@ -112,6 +113,10 @@ export class SubscriptionBillingRow {
   /** Whether it is in a trial. */
   @Column({ type: 'boolean' })
   trial!: boolean;
+
+  /** When it ended, until what came late is closed too; null: it goes on, or that is done. */
+  @Column({ name: 'ended_at', type: 'timestamp with time zone', nullable: true })
+  endedAt!: string | null;
 
   @Column({ name: 'created_position', type: 'bigint' })
   createdPosition!: bigint;

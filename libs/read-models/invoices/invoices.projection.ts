@@ -6,7 +6,7 @@ import {
   type InvoiceEvent,
   type InvoiceFinalized,
 } from '#libs/billing';
-import { formatInstant } from '#libs/kernel';
+import { formatInstant, readInstant } from '#libs/kernel';
 import { chargesSeatsAtOnce, type SubscriptionCreated, type SubscriptionEvent } from '#libs/subscriptions';
 import type { ProjectedEvent, Projection, Sink } from '../projection.js';
 import { textArray } from '../sink.js';
@@ -46,11 +46,11 @@ async function projectBilling(events: readonly ProjectedEvent[], sink: Sink): Pr
         closed: -1n,
         seatsAtOnce: chargesSeatsAtOnce((data as unknown as SubscriptionCreated).terms),
         trial: data['trial'] !== undefined,
+        endedAt: null,
         createdPosition: position,
       });
     const row = rows.get(key)!;
-    if (category === 'subscriptionBilling')
-      row.closed = BigInt((data as unknown as ChargesClosed).subscriptionRevision);
+    if (category === 'subscriptionBilling') close(row, data as unknown as ChargesClosed);
     else if (isMoment(row, event)) row.moment = BigInt(event.revision);
     changed.add(key);
   }
@@ -60,10 +60,16 @@ async function projectBilling(events: readonly ProjectedEvent[], sink: Sink): Pr
   );
 }
 
+function close(row: SubscriptionBillingRow, { at, subscriptionRevision }: ChargesClosed): void {
+  row.closed = BigInt(subscriptionRevision);
+  if (row.endedAt !== null && readInstant(at) > readInstant(row.endedAt)) row.endedAt = null;
+}
+
 /** Whether charges are closed after a fact; what that needs to know of the facts before stands in the row. */
 function isMoment(row: SubscriptionBillingRow, { type, data }: ProjectedEvent): boolean {
   const event = { type, data } as unknown as SubscriptionEvent;
   if (event.type === 'SubscriptionTrialEnded') row.trial = false;
+  if (event.type === 'SubscriptionCancelled') row.endedAt = event.data.at;
   if (event.type === 'SubscriptionChanged') row.seatsAtOnce = chargesSeatsAtOnce(event.data.terms);
   switch (event.type) {
     case 'SubscriptionPeriodBegun':
@@ -92,22 +98,29 @@ async function billingBefore(
   if (wanted.size === 0) return new Map();
   const all = [...wanted.values()];
   const rows = await sink.query<
-    Omit<SubscriptionBillingRow, 'moment' | 'closed' | 'createdPosition'> & {
+    Omit<SubscriptionBillingRow, 'moment' | 'closed' | 'endedAt' | 'createdPosition'> & {
+      endedAt: Date | null;
       moment: string;
       closed: string;
       created: string;
     }
   >(
     `select t.tenant, t.id, t.customer_id as "customerId", t.moment::text as moment, t.closed::text as closed,
-       t.seats_at_once as "seatsAtOnce", t.trial, t.created_position::text as created
+       t.seats_at_once as "seatsAtOnce", t.trial, t.ended_at as "endedAt", t.created_position::text as created
      from unnest($1::text[], $2::text[]) as s(tenant, id)
      join {schema}.subscription_billing t on t.tenant = s.tenant and t.id = s.id`,
     [textArray(all.map(({ tenant }) => tenant)), textArray(all.map(({ entityId }) => entityId))],
   );
   return new Map(
-    rows.map(({ moment, closed, created, ...row }) => [
+    rows.map(({ moment, closed, endedAt, created, ...row }) => [
       `${row.tenant}\n${row.id}`,
-      { ...row, moment: BigInt(moment), closed: BigInt(closed), createdPosition: BigInt(created) },
+      {
+        ...row,
+        moment: BigInt(moment),
+        closed: BigInt(closed),
+        endedAt: endedAt?.toISOString() ?? null,
+        createdPosition: BigInt(created),
+      },
     ]),
   );
 }
