@@ -10,6 +10,7 @@ import {
   type Instant,
 } from '#libs/kernel';
 import { completeInvoice, type InvoiceCharges } from './compose.js';
+import type { BalanceDraw } from './balance.js';
 import { creditNoteContent, returnsOfAll, type CreditNoteRequest } from './credit-note.js';
 import { dueFacts, paymentRequest } from './dunning.js';
 import type {
@@ -65,6 +66,8 @@ export interface FinalizeInvoice {
   readonly number: string;
   /** What the account gave for its lines, in their order. */
   readonly draws: readonly MonetaryDraw[];
+  /** What the customer's balance paid of the total; absent: nothing. */
+  readonly balance?: BalanceDraw | undefined;
   /** Id of the grant that an overpayment becomes. */
   readonly creditGrantId: string;
   readonly now: Instant;
@@ -232,7 +235,7 @@ function seal({ type: _, charges, now, period, subscriptionId, ...rest }: SealIn
 }
 
 function finalize(
-  { number, draws, creditGrantId, now }: FinalizeInvoice,
+  { number, draws, balance, creditGrantId, now }: FinalizeInvoice,
   state: InvoiceState,
   sealed: InvoiceSealed,
 ): readonly InvoiceEvent[] {
@@ -244,12 +247,19 @@ function finalize(
     issuedAt: formatInstant(now),
     dueAt: formatInstant(now + dueDays * DAY),
   };
-  return settled(
+  const made = settled(
     state,
     (overpaid) => ({ type: 'InvoiceFinalized', data: { ...data, ...overpaid } }),
     creditGrantId,
     now,
   );
+  if (!balance || balance.amount === 0n) return made;
+  const { drawId: paymentId, amount } = balance;
+  const payment = { paymentId, amount, provider: 'balance', creditGrantId, paidAt: now };
+  return [
+    ...made,
+    ...recordPayment({ type: 'RecordPayment', ...payment }, made.reduce(evolveInvoice, state)),
+  ];
 }
 
 function recordPayment(command: RecordPayment, state: InvoiceState): readonly InvoiceEvent[] {

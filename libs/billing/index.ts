@@ -1,4 +1,5 @@
 export * from './answer.js';
+export * from './balance.js';
 export * from './beyond.js';
 export * from './charges.js';
 export * from './closing.js';

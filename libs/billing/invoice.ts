@@ -60,6 +60,8 @@ export interface AccountWork {
   readonly revision: number;
   readonly returns: readonly CreditReturn[];
   readonly grant: Overpaid | null;
+  /** Whether the grant is money that came in, tax and all; else it is what was given back of prices, before tax. */
+  readonly received: boolean;
 }
 
 export const initialInvoice: InvoiceState = {
@@ -101,7 +103,7 @@ export function evolveInvoice(before: InvoiceState, event: InvoiceEvent): Invoic
       return { ...state, status: 'sealed', sealed: event.data };
     case 'InvoiceFinalized':
       if (before.status !== 'sealed') throw new Error(contradiction(event));
-      return withWork({ ...state, status: 'issued', final: event.data }, [], event.data.overpaid);
+      return withWork({ ...state, status: 'issued', final: event.data }, [], event.data.overpaid, false);
     case 'PaymentRecorded': {
       const { paymentId, amount, overpaid } = event.data;
       const payments = new Map(state.payments).set(paymentId, event.data);
@@ -153,9 +155,10 @@ function withWork(
   state: InvoiceState,
   returns: readonly CreditReturn[],
   grant: Overpaid | undefined,
+  received = true,
 ): InvoiceState {
   if (returns.length === 0 && grant === undefined) return state;
-  const work: AccountWork = { revision: state.revision, returns, grant: grant ?? null };
+  const work: AccountWork = { revision: state.revision, returns, grant: grant ?? null, received };
   return {
     ...state,
     overpaid: state.overpaid + (grant === undefined ? 0n : readAmount(grant.amount)),

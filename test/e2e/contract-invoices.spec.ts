@@ -227,6 +227,22 @@ describe('an invoice', () => {
     expectProblem(await act('credit-note', { reason: 'more' }), 409, 'credit_note_exceeded');
   });
 
+  test('that was paid and is taken back pays the next one, tax and all', async () => {
+    const { customerId, subscription } = await subscriber();
+    const [first] = await invoicesOf(customerId, 1);
+    ok(await api.post(`/v1/invoices/${first.id}/mark-paid`, {}), 200);
+    ok(await api.post(`/v1/invoices/${first.id}/credit-note`, { reason: 'all of it' }), 201);
+    await process(Date.parse(subscription.currentPeriodEnd) + 2 * DAY);
+    const next = (await invoicesOf(customerId, 2))[1];
+    expect(next).toMatchObject({
+      ...{ subtotal: '500', credits: '0', tax: '95', total: '595' },
+      ...{ status: 'paid', amountPaid: '595', amountDue: '0', amountOverpaid: '0' },
+    });
+    const { payments } = ok(await api.get(`/v1/invoices/${next.id}/payments`), 200);
+    expect(payments).toMatchObject([{ provider: 'balance', amount: '595' }]);
+    expect((await api.get(`/v1/invoices/${next.id}/pdf`)).status).toBe(200);
+  });
+
   test('is given up', async () => {
     const { act } = await one();
     expect(ok(await act('mark-uncollectible', { reason: 'insolvent' }), 200).status).toBe('uncollectible');

@@ -1,4 +1,10 @@
-import type { AccountWork, CreditReturn, InvoiceCommand, Overpaid } from '#libs/billing';
+import {
+  BALANCE_PAYS,
+  type AccountWork,
+  type CreditReturn,
+  type InvoiceCommand,
+  type Overpaid,
+} from '#libs/billing';
 import type { CreditCommand } from '#libs/credits';
 import { Problem, readAmount } from '#libs/kernel';
 import { lookingAgain, recordedConsumption } from '../credits/reversals.js';
@@ -40,10 +46,10 @@ async function tellAccount(
   customerId: string,
   currency: string,
   invoiceId: string,
-  { returns, grant }: AccountWork,
+  { returns, grant, received }: AccountWork,
 ): Promise<void> {
   for (const one of returns) await giveBack(deps, context, customerId, one);
-  if (grant) await grantOverpaid(deps, context, customerId, currency, invoiceId, grant);
+  if (grant) await grantOverpaid(deps, context, customerId, currency, invoiceId, grant, received);
 }
 
 async function giveBack(
@@ -80,6 +86,7 @@ async function grantOverpaid(
   currency: string,
   invoiceId: string,
   { amount, grantId }: Overpaid,
+  received: boolean,
 ): Promise<void> {
   try {
     await credits.writer.execute(credits.account, customerId, {
@@ -102,6 +109,7 @@ async function grantOverpaid(
             scope: 'merchant',
             costBasis: '1',
             applicationType: 'monetary',
+            ...(received ? { applicability: { components: [BALANCE_PAYS] } } : {}),
             name: 'Credit balance',
             billingVisible: true,
             referenceCode: invoiceId,

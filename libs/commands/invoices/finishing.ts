@@ -1,16 +1,21 @@
 import {
+  BALANCE_PAYS,
+  balanceDrawId,
   formatNumber,
   MAX_NUMBERS,
   nextNumberStep,
   payables,
+  toPay,
+  wholeOf,
+  type FinalizeInvoice,
   type InvoiceCommand,
   type InvoiceSealed,
   type InvoiceState,
   type MonetaryDraw,
   type Payable,
 } from '#libs/billing';
-import type { CreditCommand, UsageContext } from '#libs/credits';
-import { readAmount, readInstant } from '#libs/kernel';
+import type { AccountState, CreditCommand, CreditsConsumed, Grant, UsageContext } from '#libs/credits';
+import { readAmount, readInstant, type Amount } from '#libs/kernel';
 import { derivedId } from '../ids.js';
 import type { CommandContext } from '../stream-kind.js';
 import { createGrantLookup } from './charges.js';
@@ -28,7 +33,7 @@ export async function finishInvoices(
 ): Promise<bigint> {
   const { writer } = deps.credits;
   const byPrefix = new Map<string, string[]>();
-  const drawn = new Map<string, readonly MonetaryDraw[]>();
+  const drawn = new Map<string, Drawn>();
   await Promise.all(
     invoiceIds.map(async (id) => {
       const { state } = await writer.read(invoices, context.tenant, id, OWN);
@@ -105,10 +110,10 @@ async function finalize(
   context: CommandContext,
   invoiceId: string,
   number: string,
-  drawn: readonly MonetaryDraw[] | undefined,
+  known: Drawn | undefined,
 ): Promise<void> {
   const { writer } = deps.credits;
-  const draws = drawn ?? (await drawsOf(deps, context, invoiceId));
+  const drawn = known ?? (await drawsOf(deps, context, invoiceId));
   await writer.execute(invoices, invoiceId, {
     context,
     operation: 'invoices.finalize',
@@ -116,7 +121,7 @@ async function finalize(
     command: (now): InvoiceCommand => ({
       type: 'FinalizeInvoice',
       number,
-      draws,
+      ...drawn,
       creditGrantId: derivedId('grant', context.tenant, invoiceId, 'over'),
       now,
     }),
@@ -124,59 +129,96 @@ async function finalize(
 }
 
 /** What was drawn, or is to be, for an invoice that somebody else began. */
-async function drawsOf(
-  deps: InvoicesDeps,
-  context: CommandContext,
-  invoiceId: string,
-): Promise<readonly MonetaryDraw[]> {
+async function drawsOf(deps: InvoicesDeps, context: CommandContext, invoiceId: string): Promise<Drawn> {
   const { state } = await deps.credits.writer.read(invoices, context.tenant, invoiceId);
   return drawCredit(deps, context, state.sealed!);
 }
 
-/** Draws monetary credit for the lines, one after the other; what was drawn before a crash is answered again. */
+/** What the account gave for an invoice. */
+type Drawn = Pick<FinalizeInvoice, 'draws' | 'balance'>;
+
+/**
+ * Draws monetary credit for the lines, one after the other, and the balance for what is then to be paid; what was drawn
+ * before a crash is answered again.
+ */
 async function drawCredit(
   deps: InvoicesDeps,
   context: CommandContext,
   sealed: InvoiceSealed,
-): Promise<readonly MonetaryDraw[]> {
+): Promise<Drawn> {
   const { writer, account } = deps.credits;
-  const { invoiceId, customerId, currency, sealedAt } = sealed;
+  const { customerId, currency } = sealed;
   const { state } = await writer.read(account, context.tenant, customerId, OWN);
   // an account that never had this currency has nothing to give: no fact says so
-  if (!state.units.has(currency)) return [];
+  if (!state.units.has(currency)) return { draws: [] };
+  const draws = await drawForLines(deps, context, sealed);
+  const open = toPay(sealed, draws);
+  if (open <= 0n || !hadBalance(state, currency)) return { draws };
+  const drawId = balanceDrawId(sealed.invoiceId);
+  const given = await draw(deps, context, sealed, drawId, open, { componentId: BALANCE_PAYS });
+  const amount = wholeOf(given.reduce((sum, one) => sum + readAmount(one.amount), 0n));
+  return { draws, balance: { drawId, amount } };
+}
+
+/** Whether money of the customer was ever kept in a currency: what was drawn of it before a crash is to be found again. */
+function hadBalance({ units, ended }: AccountState, currency: string): boolean {
+  const isBalance = (grant: Grant | undefined): boolean =>
+    grant?.unit === currency && grant.applicability?.components?.includes(BALANCE_PAYS) === true;
+  return (
+    units.get(currency)!.grants.some(isBalance) || [...ended.values()].some(({ grant }) => isBalance(grant))
+  );
+}
+
+async function drawForLines(
+  deps: InvoicesDeps,
+  context: CommandContext,
+  sealed: InvoiceSealed,
+): Promise<readonly MonetaryDraw[]> {
+  const { invoiceId, customerId } = sealed;
   const describe = createGrantLookup(deps, context.tenant);
   const draws: MonetaryDraw[] = [];
   for (const payable of payables(sealed.lines)) {
     const { lineId } = payable.line;
     const consumptionId = `${invoiceId}~${lineId}`;
-    const { events } = await writer.execute(account, customerId, {
-      context: { ...context, idempotencyKey: consumptionId },
-      operation: 'invoices.draw',
-      input: { invoiceId, lineId },
-      command: (now): CreditCommand => ({
-        type: 'Consume',
-        now,
+    const given = await draw(deps, context, sealed, consumptionId, payable.amount, contextOf(payable));
+    for (const { grantId, amount } of given)
+      draws.push({
+        lineId,
+        grantId,
+        description: (await describe(customerId, grantId)).description,
+        amount: readAmount(amount),
         consumptionId,
-        unit: currency,
-        amount: payable.amount,
-        onShortage: 'partial',
-        effectiveAt: readInstant(sealedAt),
-        context: contextOf(payable),
-        reference: invoiceId,
-      }),
-    });
-    for (const event of events)
-      if (event.type === 'CreditsConsumed')
-        for (const { grantId, amount } of event.data.allocations)
-          draws.push({
-            lineId,
-            grantId,
-            description: (await describe(customerId, grantId)).description,
-            amount: readAmount(amount),
-            consumptionId,
-          });
+      });
   }
   return draws;
+}
+
+/** Draws for an invoice what the account has of an amount, once. */
+async function draw(
+  { credits }: InvoicesDeps,
+  context: CommandContext,
+  { invoiceId, customerId, currency, sealedAt }: InvoiceSealed,
+  consumptionId: string,
+  amount: Amount,
+  usage: UsageContext,
+): Promise<CreditsConsumed['allocations']> {
+  const { events } = await credits.writer.execute(credits.account, customerId, {
+    context: { ...context, idempotencyKey: consumptionId },
+    operation: 'invoices.draw',
+    input: { invoiceId, lineId: consumptionId.slice(invoiceId.length + 1) },
+    command: (now): CreditCommand => ({
+      type: 'Consume',
+      now,
+      consumptionId,
+      unit: currency,
+      amount,
+      onShortage: 'partial',
+      effectiveAt: readInstant(sealedAt),
+      context: usage,
+      reference: invoiceId,
+    }),
+  });
+  return events.flatMap((event) => (event.type === 'CreditsConsumed' ? event.data.allocations : []));
 }
 
 /** What a line says of itself to grants that pay for some lines only. */
