@@ -12,6 +12,9 @@ export const BALANCE_PAYS = '~total';
 /** Of the balance for an invoice, as that of a line that none is; the payment has the same id. */
 export const balanceDrawId = (invoiceId: string): string => `${invoiceId}~0`;
 
+/** Whether a consumption is one of the balance for an invoice. */
+export const isBalanceDraw = (consumptionId: string): boolean => consumptionId.endsWith('~0');
+
 /** What was drawn of a customer's balance for an invoice: whole minor units. */
 export interface BalanceDraw {
   readonly drawId: string;

@@ -3,6 +3,7 @@ import { BALANCE_PAYS, dueOf, type InvoiceFinalized } from '#libs/billing';
 import { updateMerchant } from '#libs/commands/catalog';
 import { changeSubscription } from '#libs/commands/subscriptions';
 import { unitOf } from '#libs/credits';
+import type { RecordedEvent } from '#libs/event-store';
 import { asked, tenant } from '../../../test/support/catalog-world.js';
 import { at, base, invoicingWorld, linesOf } from '../../../test/support/invoicing-world.js';
 import { faultsIn } from '../../../test/support/log-faults.js';
@@ -81,6 +82,16 @@ describe('money that came in and that nobody owes', () => {
     await operate(third.invoiceId, 'mark-paid');
     expect(await standing(third)).toMatchObject({ status: 'paid', payments: ['balance 310', 'manual 880'] });
     expect(await faultsIn(world.eventStore)).toEqual([]);
+    const readAll: typeof world.eventStore.readAll = async (after, limit) => {
+      const slice = await world.eventStore.readAll(after, limit);
+      const more = (event: RecordedEvent): RecordedEvent =>
+        event.data['provider'] === 'balance' && event.data['amount'] === '310'
+          ? { ...event, data: { ...event.data, amount: '311' } }
+          : event;
+      return { ...slice, events: slice.events.map(more) };
+    };
+    const faults = await faultsIn({ ...world.eventStore, readAll });
+    expect(faults.join('\n')).toContain('the balance paid 311, it gave 310');
   });
 
   it('is kept apart from credit, which reduces the price first', async () => {
