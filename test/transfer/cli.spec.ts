@@ -163,9 +163,9 @@ describe('files', () => {
 });
 
 describe('a long log', () => {
-  const EVENTS = 50_000;
+  const EVENTS = 42_000;
   /** Megabytes; the file has more. */
-  const HEAP = 96;
+  const HEAP = 80;
   const bounded = (url: string) => ({ DATABASE_URL: url, NODE_OPTIONS: `--max-old-space-size=${HEAP}` });
   let url: string;
 
@@ -235,7 +235,7 @@ describe('a long log', () => {
     const watch = await openPostgresEventStore({ connectionString: target });
     for (const [signal, past] of [
       ['SIGKILL', 3_000n],
-      ['SIGINT', 12_000n],
+      ['SIGINT', 9_000n],
     ] as const) {
       await interrupt(
         ['import', file('long.gz')],
