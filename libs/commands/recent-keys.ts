@@ -18,24 +18,33 @@ export interface RecentKeys {
 /** Keys of one generation; two are kept. */
 const MOST = 50_000;
 
-export function createRecentKeys(most: number = MOST): RecentKeys {
-  let young = new Map<string, KeyUse>();
-  let old = new Map<string, KeyUse>();
+/** By scope: a key that is put together anew for every look costs more than the look. */
+type Generation = Map<string, Map<string, KeyUse>>;
 
-  function set(key: string, use: KeyUse): void {
-    young.set(key, use);
-    if (young.size < most) return;
+export function createRecentKeys(most: number = MOST): RecentKeys {
+  let young: Generation = new Map();
+  let old: Generation = new Map();
+  let count = 0;
+
+  function set(scope: string, commandId: string, use: KeyUse): void {
+    const keys = young.get(scope) ?? new Map<string, KeyUse>();
+    if (keys.size === 0) young.set(scope, keys);
+    keys.set(commandId, use);
+    if (++count < most) return;
     old = young;
     young = new Map();
+    count = 0;
   }
 
   return {
     recall(stream, commands) {
       const scope = scopeOf(stream);
+      const keys = young.get(scope);
+      const older = old.get(scope);
+      if (!keys && !older) return;
       for (const pending of commands) {
         if (pending.commandId === null) continue;
-        const key = scope + pending.commandId;
-        const use = young.get(key) ?? old.get(key);
+        const use = keys?.get(pending.commandId) ?? older?.get(pending.commandId);
         pending.elsewhere = use && use.stream !== stream ? use : null;
       }
     },
@@ -43,22 +52,22 @@ export function createRecentKeys(most: number = MOST): RecentKeys {
       const scope = scopeOf(entry.name);
       for (const { did, pending } of outcomes)
         if (did === 'write' && pending.commandId !== null)
-          set(scope + pending.commandId, { stream: entry.name, fingerprint: pending.fingerprint });
+          set(scope, pending.commandId, { stream: entry.name, fingerprint: pending.fingerprint });
     },
     forget({ entry, outcomes }) {
       const scope = scopeOf(entry.name);
       for (const { did, pending } of outcomes) {
         if (did !== 'write' || pending.commandId === null) continue;
-        young.delete(scope + pending.commandId);
-        old.delete(scope + pending.commandId);
+        young.get(scope)?.delete(pending.commandId);
+        old.get(scope)?.delete(pending.commandId);
       }
     },
     learn(event) {
       const fingerprint = metadataMember(event, 'fingerprint');
       const commandId = metadataMember(event, 'commandId');
       if (typeof fingerprint !== 'string' || typeof commandId !== 'string') return;
-      const key = scopeOf(event.stream) + commandId;
-      if (!young.has(key)) set(key, { stream: event.stream, fingerprint });
+      const scope = scopeOf(event.stream);
+      if (!young.get(scope)?.has(commandId)) set(scope, commandId, { stream: event.stream, fingerprint });
     },
   };
 }

@@ -15,7 +15,7 @@ export interface StreamCache {
   readTail(entry: StreamEntry): Promise<boolean>;
   /**
    * Folds in what was recorded elsewhere, where the stream is in memory, stands right before it and is not being written to.
-   * @returns false when it was known already
+   * @returns false when it was known already, or what is being written there will tell
    */
   learn(event: RecordedEvent): boolean;
 }
@@ -56,8 +56,8 @@ export function createStreamCache(eventStore: EventStore, maxWeight: number): St
     },
     learn(event) {
       const entry = held.get(event.stream) ?? released.peek(event.stream);
-      if (entry && event.revision <= entry.head.revision) return false;
-      if (!entry || entry.staged || event.revision !== entry.head.revision + 1) return true;
+      if (entry && (entry.staged || event.revision <= entry.head.revision)) return false;
+      if (!entry || event.revision !== entry.head.revision + 1) return true;
       try {
         foldRecorded(entry, event);
       } catch {
