@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { EventStoreUnavailable } from '#libs/event-store';
 import { backOff, Problem } from '#libs/kernel';
 import type { Closer, Config, Logger } from '#libs/platform';
-import { problemBody } from './http/index.js';
+import { PROBLEM_TYPE, problemBody } from './http/index.js';
 
 const SLOWEST_RETRY = 5_000;
 
@@ -23,7 +23,7 @@ export function createWaitingRoom(
         return response.writeHead(200, JSON_TYPE).end(JSON.stringify({ status: 'ok' }));
       const problem = new Problem('store_unavailable', 'The event store has not answered since the start.');
       return response
-        .writeHead(503, { 'Content-Type': 'application/problem+json; charset=utf-8', 'Retry-After': '5' })
+        .writeHead(503, { 'Content-Type': PROBLEM_TYPE, 'Retry-After': '5' })
         .end(JSON.stringify(problemBody(problem, 'start')));
     });
     server.listen(port, host);

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { bigintArray, textArray, unavailable } from '#libs/event-store/postgres';
-import { createReceiptFilter, KEY } from './receipt-filter.js';
+import { createReceiptFilter, KEY, PATIENCE_MS } from './receipt-filter.js';
 import type { CachedWrites, Snapshot, StoredReceipt, TenantCommandId, WriteCache } from './write-cache.js';
 
 const SCHEMA = `
@@ -47,9 +47,6 @@ create or replace trigger receipts_deleted after delete on write_cache.receipts
 create or replace trigger receipts_truncated after truncate on write_cache.receipts
   for each statement execute function write_cache.drop_snapshots();
 `;
-
-/** Milliseconds that a command waits for what it needs. */
-const PATIENCE_MS = 10_000;
 
 const LOAD_SNAPSHOTS = {
   name: 'load-snapshots',
@@ -157,12 +154,7 @@ export async function openPostgresWriteCache(pool: pg.Pool, logIdentity: string)
         const snapshots =
           streams.length === 0
             ? []
-            : (
-                await pool.query<SnapshotRow>({
-                  ...LOAD_SNAPSHOTS,
-                  values: [streams],
-                })
-              ).rows;
+            : (await pool.query<SnapshotRow>({ ...LOAD_SNAPSHOTS, values: [streams] })).rows;
         if (snapshots.length > 0) await filter.catchUp();
         const asked = commandIds.filter(filter.mayHold);
         return {

@@ -36,10 +36,12 @@ const READ_PAGE = {
   text: `select tenant, command_id, ${KEY}::text from write_cache.receipts where ${KEY} >= $1::bigint
          order by ${KEY} fetch first ${PAGE} rows with ties`,
 };
+/** Milliseconds that a command waits for what it needs. */
+export const PATIENCE_MS = 10_000;
 /** Numbers of transactions begin anew in a restored database: those that lie ahead were read with the first pages. */
 const READ_SAVED = {
   name: 'receipts-saved',
-  query_timeout: 10_000,
+  query_timeout: PATIENCE_MS,
   text: `select h.horizon::text, r.tenant, r.command_id
          from (select pg_snapshot_xmin(pg_current_snapshot()) as horizon) h
          left join write_cache.receipts r

@@ -21,7 +21,7 @@ const MOST = 50_000;
 /** By scope: a key that is put together anew for every look costs more than the look. */
 type Generation = Map<string, Map<string, KeyUse>>;
 
-export function createRecentKeys(most: number = MOST): RecentKeys {
+export function createRecentKeys(): RecentKeys {
   let young: Generation = new Map();
   let old: Generation = new Map();
   let count = 0;
@@ -30,7 +30,7 @@ export function createRecentKeys(most: number = MOST): RecentKeys {
     const keys = young.get(scope) ?? new Map<string, KeyUse>();
     if (keys.size === 0) young.set(scope, keys);
     keys.set(commandId, use);
-    if (++count < most) return;
+    if (++count < MOST) return;
     old = young;
     young = new Map();
     count = 0;

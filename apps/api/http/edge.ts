@@ -6,7 +6,7 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem } from '#libs/kernel';
 import { MAX_BODY_BYTES, readJsonBody } from './body.js';
-import { problemBody, ProblemFilter, sendProblem, toProblem } from './problem.js';
+import { PROBLEM_TYPE, problemBody, ProblemFilter, sendProblem, toProblem } from './problem.js';
 import { InputPipe } from './validation.js';
 
 export interface HttpEdge {
@@ -94,12 +94,10 @@ function refuseIncomplete(fastify: FastifyInstance): void {
   });
   fastify.server.on('checkExpectation', (_, response: ServerResponse) => {
     const detail = 'No expectation is met here but Expect: 100-continue.';
-    response.writeHead(400, { ...PROBLEM_TYPE, Connection: 'close' });
+    response.writeHead(400, { 'Content-Type': PROBLEM_TYPE, Connection: 'close' });
     response.end(JSON.stringify(refusal(detail, randomUUID())));
   });
 }
-
-const PROBLEM_TYPE = { 'Content-Type': 'application/problem+json; charset=utf-8' };
 
 /** What the HTTP parser does not understand never becomes a request; its sender is told all the same. */
 function refuseMalformed({ code }: Error & { readonly code?: string }, socket: Socket): void {
@@ -115,7 +113,7 @@ function refuseMalformed({ code }: Error & { readonly code?: string }, socket: S
         );
   const body = JSON.stringify(problemBody(problem, randomUUID()));
   socket.end(
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nConnection: close\r\nContent-Type: application/problem+json; charset=utf-8\r\n` +
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nConnection: close\r\nContent-Type: ${PROBLEM_TYPE}\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
 }

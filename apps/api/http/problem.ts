@@ -47,11 +47,14 @@ export class ProblemFilter implements ExceptionFilter {
   }
 }
 
+/** Of every body that is a problem. */
+export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
+
 /** Sends a problem with the headers that go with its status. */
 export function sendProblem(reply: FastifyReply, body: ProblemBody): void {
   if (body.status === 503) askForRetry(reply);
   if (body.status === 401) void reply.header('WWW-Authenticate', 'Bearer');
-  void reply.code(body.status).header('Content-Type', 'application/problem+json; charset=utf-8');
+  void reply.code(body.status).header('Content-Type', PROBLEM_TYPE);
   void reply.send(JSON.stringify(body));
 }
 

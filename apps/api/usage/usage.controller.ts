@@ -22,6 +22,7 @@ import {
   WriteInput,
   type ReadCall,
 } from '../http/index.js';
+import { isExternal } from '../credits/answered.js';
 import { ReadGate } from '../read-gate.js';
 import { RuntimeRef } from '../runtime-ref.js';
 import { batchAnswer } from './batch-answer.js';
@@ -123,9 +124,9 @@ export class UsageController {
   @Get()
   @ApiOperation({ summary: 'List usage events' })
   async list(@Read() call: ReadCall, @Query() query: UsageQuery) {
-    const { customerId: named, isExtCustId, eventName, from, to } = query;
+    const { customerId: named, eventName, from, to } = query;
     const customerId =
-      named !== undefined && isExtCustId === 'true'
+      named !== undefined && isExternal(query)
         ? (await resolveCustomer(this.runtime.current.credits, call.tenant, { id: named, external: true })).id
         : named;
     await this.gate.pass(call, query, customerId);
