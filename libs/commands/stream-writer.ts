@@ -6,6 +6,7 @@ import {
   type RecordedEvent,
 } from '#libs/event-store';
 import { streamName, tenantOfStream } from '#libs/event-types';
+import { appendUntilKnown } from './append-until-known.js';
 import { fingerprintOf } from './fingerprint.js';
 import { createLastWritten } from './last-written.js';
 import { createRecentKeys } from './recent-keys.js';
@@ -62,10 +63,6 @@ const MAX_APPENDING = 2;
 const WORTH_AN_APPEND = 32;
 /** Times a command is decided anew because somebody else wrote to its stream first. */
 const MAX_ATTEMPTS = 30;
-/** Pauses (ms) before an append whose outcome is unknown is sent again with the same ids, the last one over and over. */
-const RESEND_AFTER = [50, 100, 250, 500, 1000];
-/** Milliseconds after which it is not sent again: whoever waits is told that the outcome is unknown. */
-const RESEND_FOR = 4000;
 
 /**
  * The write side of every stream: a mailbox per stream, one flush loop per process.
@@ -219,23 +216,14 @@ export function createStreamWriter(options: StreamWriterOptions): ClosableStream
     for (const pending of entry.queue.splice(0)) if (!pending.settled) admit(pending);
   }
 
-  async function append(streams: readonly StagedStream[]): Promise<readonly AppendResult[]> {
+  function append(streams: readonly StagedStream[]): Promise<readonly AppendResult[]> {
     const batches = streams.map(({ entry, expectedRevision, newEvents }) => ({
       stream: entry.name,
       expectedRevision,
       events: newEvents,
     }));
     stats.appends++;
-    const begun = performance.now();
-    for (let attempt = 0; ; attempt++) {
-      try {
-        return await eventStore.append(batches);
-      } catch (error) {
-        if (!(error instanceof EventStoreUnavailable) || performance.now() - begun > RESEND_FOR) throw error;
-        const pause = RESEND_AFTER[Math.min(attempt, RESEND_AFTER.length - 1)];
-        await new Promise((resolve) => setTimeout(resolve, pause));
-      }
-    }
+    return appendUntilKnown(eventStore, batches);
   }
 
   function appended(stream: StagedStream, result: AppendResult & { outcome: 'appended' }): void {
