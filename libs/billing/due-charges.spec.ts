@@ -233,8 +233,9 @@ describe('whatever happens', () => {
         fc.record({ trialDays: fc.integer({ min: 1, max: 20 }) }, { requiredKeys: [] }),
         // what a quantity has paid for is not told again when a seat of before is recorded late
         fc.boolean(),
+        fc.boolean(),
         steps,
-        (first, created, isLate, wishes) => {
+        (first, created, isLate, ends, wishes) => {
           const one = life(first, created);
           let now = START;
           for (const [hours, made] of wishes) {
@@ -246,7 +247,8 @@ describe('whatever happens', () => {
               one.take(command);
             }
           }
-          // what is owed for changes is due with the end of the period, and asked for once it goes on
+          // what is owed for changes is due with the end of the period, and asked for once it goes on, or with its own end
+          if (ends) one.take({ type: 'Cancel', now, atPeriodEnd: false });
           one.take({ type: 'Resume', now: now + HOUR });
           now += 400 * DAY;
           one.bill(now);

@@ -49,7 +49,7 @@ export function recurringCharges(
   const from = closed?.at ?? -Infinity;
   const found: Due[] = [];
   for (const change of timeline.changes)
-    if (isDueNow(change.dueAt, change.revision, closed, closing))
+    if (isDueNow(change.dueAt, change.dueRevision, closed, closing))
       found.push(...changeCharges(timeline, change, subscriptionId));
   for (const stretch of timeline.stretches) {
     const components = stretch.components.filter(({ type }) => type !== 'usage');
@@ -127,8 +127,8 @@ function seatRises(
     if (units <= known) continue;
     most.set(begins, units);
     if (chargedSeats(component, units) === chargedSeats(component, known)) continue;
-    const charge = (part: 'unused' | 'rest', from: Instant, dueAt: Instant): void => {
-      if (from >= period.end || !isDueNow(dueAt, revision, closed, closing)) return;
+    const charge = (part: 'unused' | 'rest', from: Instant, dueAt: Instant, since = revision): void => {
+      if (from >= period.end || !isDueNow(dueAt, Math.max(since, revision), closed, closing)) return;
       const zone = component.timezone ?? stretch.cycle.zone;
       rises.push({
         dueAt,
@@ -144,9 +144,9 @@ function seatRises(
       });
     };
     if (at >= stretch.from) charge('rest', at, at);
-    else if (begun) charge('rest', stretch.from, begun.dueAt);
+    else if (begun) charge('rest', stretch.from, begun.dueAt, begun.dueRevision);
     // recorded late: the change has given back, and charged anew, what was known of
-    if (ended && revision > stretch.toRevision) charge('unused', stretch.to, ended.dueAt);
+    if (ended && revision > stretch.toRevision) charge('unused', stretch.to, ended.dueAt, ended.dueRevision);
   }
   return rises;
 }

@@ -41,8 +41,10 @@ export interface SeatCount {
 export interface TermsChange {
   readonly at: Instant;
   readonly revision: number;
-  /** When what follows is due: at once, or with the period's end. */
+  /** When what follows is due: at once, or with the period's end, or the subscription's where that comes before. */
   readonly dueAt: Instant;
+  /** Of the fact that makes it due: its own, or the end. */
+  readonly dueRevision: number;
   readonly before: Stretch;
   readonly after: Stretch;
 }
@@ -115,9 +117,12 @@ export function timelineOf(events: readonly SubscriptionEvent[]): Timeline {
       if (open) stretches.push(open.stretch);
       if (event.type === 'SubscriptionChanged' && left && open && isWithin) {
         const dueAt = event.data.proration === 'immediate' ? at : before.period.end;
-        changes.push({ at, revision, dueAt, before: left, after: open.stretch });
+        changes.push({ at, revision, dueAt, dueRevision: revision, before: left, after: open.stretch });
       }
     }
+    if (event.type === 'SubscriptionCancelled')
+      for (const [index, change] of changes.entries())
+        if (change.dueAt > at) changes[index] = { ...change, dueAt: at, dueRevision: revision };
     if (closes(event, state)) {
       if (moments.at(-1)?.at === at) moments.pop();
       moments.push({ at, revision });

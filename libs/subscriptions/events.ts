@@ -123,7 +123,7 @@ export interface SubscriptionCancelled {
   readonly reason?: string;
 }
 
-/** When the difference of a change is charged: at once and by days, or not at all in the current period. */
+/** When the difference of a change, by days, is charged: at once, or with the end of the period or the subscription. */
 export type Proration = 'immediate' | 'next_cycle';
 
 /** It goes on under other terms. */

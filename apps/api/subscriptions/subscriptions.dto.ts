@@ -99,7 +99,8 @@ class WhenBody {
   @Field(IsOneOf(PRORATIONS), {
     optional: true,
     enum: PRORATIONS,
-    description: 'whether the difference is charged by days for the current period',
+    description:
+      'when the difference of what is left of the period, by days, is charged: at once or on the next invoice',
   })
   proration?: Proration;
 

@@ -166,6 +166,37 @@ describe('changes within a period', () => {
     expect(linesOf((await issued())[2]!)).toEqual(['fixed -3200', 'fixed 1600', 'fixed 3100']);
   });
 
+  it.each([
+    ['is cancelled', [], '2026-01-16'],
+    ['is cancelled while it is paused', ['pause'], '2026-01-16'],
+    ['is charged for something else and cancelled at once', ['seat'], '2026-01-10'],
+  ])('that wait for the next invoice stand on the last one where it %s before', async (_, before, day) => {
+    await price('small', [base('3100'), SEATS]);
+    await price('big', [base('6200'), { ...SEATS, bill_immediately: true }]);
+    await subscribe('small');
+    await bill();
+    world.now = at('2026-01-10');
+    const change = (action: string, request: object = {}) =>
+      changeSubscription(w.subs, asked, 's', { action, request } as never);
+    await change('change', { planId: 'big', proration: 'next_cycle' });
+    for (const action of before) {
+      if (action === 'pause') await change(action);
+      else await addSeat(w.subs, asked, seat('ann'));
+      await bill();
+    }
+    expect((await issued()).slice(1).flatMap(linesOf)).toEqual([]);
+    world.now = at(day);
+    await change('cancel');
+    const draft = (await upcomingInvoices(w.deps, tenant, 's')).flatMap(linesOf);
+    await bill();
+    const lines = ['fixed -2200', 'per_unit -220', 'fixed 4400', 'per_unit 220'];
+    expect((await issued()).slice(1).flatMap(linesOf)).toEqual(lines);
+    expect(draft).toEqual(lines);
+    world.now = at('2026-04-01');
+    await bill();
+    expect(await issued()).toHaveLength(2);
+  });
+
   it('end usage of the old price where the new one begins', async () => {
     await price('cheap', [usageOf('1')]);
     await price('dear', [usageOf('3')]);
