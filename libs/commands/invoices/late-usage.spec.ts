@@ -1,12 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
+import { captureHold, placeHold } from '#libs/commands/credits';
 import { changeSubscription } from '#libs/commands/subscriptions';
 import { asked, tenant } from '../../../test/support/catalog-world.js';
+import { bodyOf } from '../../../test/support/credits-world.js';
 import { at, base, invoicingWorld, linesOf, usageOf } from '../../../test/support/invoicing-world.js';
 import { faultsIn } from '../../../test/support/log-faults.js';
 import { upcomingInvoices } from './upcoming.js';
 
 const w = invoicingWorld();
-const { world, price, subscribe, use, bill, issued } = w;
+const { world, price, subscribe, use, credit, bill, issued } = w;
 
 describe('what is reported late for a subscription that has ended', () => {
   const over = async () => {
@@ -72,6 +74,32 @@ describe('what is reported late for a subscription that has ended', () => {
     const lines = (await issued()).flatMap(linesOf);
     expect(lines.sort()).toEqual(['fixed 3100', 'usage 5']);
     expect((await closings()).at(-1)).toBe('2026-02-19T00:00:00.000Z');
+    expect(await faultsIn(world.eventStore)).toEqual([]);
+  });
+
+  it('is none where a hold is captured after the end: that is usage of the moment it is captured', async () => {
+    await price('api', [usageOf('1')]);
+    await subscribe('api');
+    await credit('calls', 10, { billingVisible: true });
+    const hold = (id: string) =>
+      placeHold(w.deps.credits, asked, { id, customerId: 'c1', meterId: 'mtr', amount: '5' }, false);
+    const capture = async (id: string) =>
+      bodyOf(
+        await captureHold(w.deps.credits, asked, id, {
+          amount: '8',
+          allowMore: { onShortage: 'overage' },
+        }),
+      );
+    world.now = at('2026-01-10');
+    for (const id of ['before', 'after']) bodyOf(await hold(id));
+    await capture('before');
+    world.now = at('2026-01-16');
+    await changeSubscription(w.subs, asked, 's', { action: 'cancel', request: {} } as never);
+    world.now += 1;
+    expect(await capture('after')).toMatchObject({ captured: '5', moreConsumption: { shortfall: '3' } });
+    world.now = at('2026-06-01');
+    await bill();
+    expect((await issued()).flatMap(linesOf)).toEqual(['usage 8', 'usage_credit -5']);
     expect(await faultsIn(world.eventStore)).toEqual([]);
   });
 });
