@@ -27,3 +27,11 @@ it('does the rest where one fails, in order, and tells of the first failure', as
     ),
   ).resolves.toBeUndefined();
 });
+
+it('does a page at once where it can, and each of it alone where that fails', async () => {
+  const done: string[] = [];
+  const at = (id: string) => (id === 'c' ? Promise.reject(new Error('broken')) : Promise.resolve(id));
+  const together = async (ids: readonly string[]) => (await Promise.all(ids.map(at))).join('+');
+  await expect(eachDue(page, at, (result) => done.push(result), together)).rejects.toThrow('broken');
+  expect(done).toEqual(['a+b', 'd', 'e']);
+});

@@ -82,7 +82,10 @@ export function invoicingWorld() {
         invoicesDue: async (_, __, after) =>
           after === null ? (await issued()).map(({ invoiceId }) => invoiceId).sort() : [],
         subscriptionsToBill: async (_, __, after) =>
-          after === null ? (await created()).map(({ id }) => id).sort() : [],
+          (await created())
+            .map(({ id }) => id)
+            .filter((id) => after === null || id > after)
+            .sort(),
         subscriptionsOfAll: async (_, ids) =>
           (await created()).filter(({ customerId }) => ids.includes(customerId)),
       },

@@ -3,7 +3,7 @@ import { changeSubscription, settleSubscription } from '#libs/commands/subscript
 import { asked, tenant } from '../../../test/support/catalog-world.js';
 import { at, base, invoicingWorld, linesOf, usageOf } from '../../../test/support/invoicing-world.js';
 import { invoiceNumbers } from './deps.js';
-import { invoiceSubscriptions } from './invoicing.js';
+import { invoiceSubscriptions, processInvoices } from './invoicing.js';
 
 const w = invoicingWorld();
 const { world, open, price, subscribe, use, credit, bill, issued } = w;
@@ -68,4 +68,20 @@ describe('a crash', () => {
     await bill(open());
     expect((await issued())[2]).toMatchObject({ subtotal: '3100', credits: '-1600' });
   });
+});
+
+it('the job invoices the rest where one subscription cannot be, and tells of it', async () => {
+  await price('api', [base('500'), usageOf('2')]);
+  for (const id of ['s0', 's1', 's2'])
+    await subscribe('api', { id, dangerouslyAllowMultipleSubscriptions: true });
+  const { deps } = open();
+  const { eventStore } = deps.credits;
+  const readStream: typeof eventStore.readStream = (stream, from) => {
+    if (stream === `subscription-${tenant}_s1`) throw new Error('unreadable');
+    return eventStore.readStream(stream, from);
+  };
+  const broken = { ...deps, credits: { ...deps.credits, eventStore: { ...eventStore, readStream } } };
+  await expect(processInvoices(broken, asked)).rejects.toThrow('unreadable');
+  expect((await issued()).map((one) => one.subscriptionId).sort()).toEqual(['s0', 's2']);
+  expect(await processInvoices(deps, asked)).toEqual({ invoices: 1, subscriptions: 1 });
 });

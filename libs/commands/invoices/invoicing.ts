@@ -15,6 +15,7 @@ import {
 import { streamName, upcast } from '#libs/event-types';
 import { formatInstant, type Instant } from '#libs/kernel';
 import type { SubscriptionEvent } from '#libs/subscriptions';
+import { eachDue } from '../each-due.js';
 import { derivedId } from '../ids.js';
 import type { CommandContext } from '../stream-kind.js';
 import { chargesBetween, subscriptionFacts, type DueCharges } from './charges.js';
@@ -37,16 +38,18 @@ export interface InvoicedCounts {
 export async function processInvoices(deps: InvoicesDeps, context: CommandContext): Promise<InvoicedCounts> {
   const counts: InvoicedCounts = { invoices: 0, subscriptions: 0 };
   const endedBy = deps.credits.now(context.tenant) - deps.credits.maxEventAge;
-  for (let after: string | null = null; ;) {
-    const ids: readonly string[] = await deps.lookups.subscriptionsToBill(context.tenant, endedBy, after);
-    if (ids.length === 0) return counts;
-    for (let first = 0; first < ids.length; first += AT_ONCE) {
-      const made = await invoiceSubscriptions(deps, context, ids.slice(first, first + AT_ONCE));
+  const together = (ids: readonly string[]) => invoiceSubscriptions(deps, context, ids);
+  await eachDue(
+    async (after) =>
+      (await deps.lookups.subscriptionsToBill(context.tenant, endedBy, after)).slice(0, AT_ONCE),
+    (id) => together([id]),
+    (made) => {
       counts.invoices += made.invoices;
       counts.subscriptions += made.subscriptions;
-    }
-    after = ids.at(-1)!;
-  }
+    },
+    together,
+  );
+  return counts;
 }
 
 /**
