@@ -152,8 +152,13 @@ describe('a period that ends', () => {
     const { event } = ok(late, 202);
     await process(ended + 34 * DAY - 60_000);
     expect(await list(`customerId=${customerId}`)).toHaveLength(2);
+    const upcoming = async () =>
+      ok(await api.get(`/v1/invoices/upcoming?customerId=${customerId}`), 200).data;
+    const [draft, ...others] = await upcoming();
+    expect([draft, others]).toMatchObject([{ total: '8', closesAt: iso(ended + 34 * DAY) }, []]);
     await process(ended + 34 * DAY);
     const last = (await list(`customerId=${customerId}`))[2];
+    expect([last.id, await upcoming()]).toEqual([draft.id, []]);
     expect(last).toMatchObject({ subtotal: '7', tax: '1', total: '8' });
     expect(last.number).toMatch(/-003$/);
     expect(ok(await api.get(`/v1/events/${event.id}/invoice-line`), 200)).toMatchObject({

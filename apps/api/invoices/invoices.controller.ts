@@ -70,13 +70,14 @@ export class InvoicesController {
   @Get('upcoming')
   @ApiOperation({
     summary: 'The next invoices of a customer as they would be now',
-    description: 'Made from the log up to this moment, for the end of the current period; written nowhere.',
+    description:
+      'Made from the log up to this moment, for the end of the current period; of a subscription that has ended, for what came late for it. Written nowhere.',
   })
   async upcoming(@Read() call: ReadCall, @Query() query: UpcomingQuery) {
     const { invoices: deps, readModels, eventStore } = this.runtime.current;
     await this.gate.passLog(call, query);
     const customer = await this.customer(call, query.customerId, query);
-    const open = await readModels.subscriptions.subscriptionsOf(call.tenant, customer.id);
+    const open = await readModels.invoices.subscriptionsCharged(call.tenant, customer.id);
     const drafts = await Promise.all(open.map((id) => upcomingInvoices(deps, call.tenant, id)));
     answerRead(call.reply, await eventStore.head());
     return { data: drafts.flat().map(({ invoiceId: id, ...draft }) => ({ id, status: 'draft', ...draft })) };

@@ -28,8 +28,9 @@ export function createInvoiceLookups(
     position: Position,
     text: string,
     values: readonly unknown[],
+    readModels: readonly ('invoices' | 'subscriptions')[] = ['invoices'],
   ): Promise<readonly Row[]> {
-    await waitForPosition(position, LOOKUP_WAIT, ['invoices']);
+    await waitForPosition(position, LOOKUP_WAIT, readModels);
     return (await run<Row>(pool, text, values).catch(asProblem)).rows;
   }
   return {
@@ -47,6 +48,18 @@ export function createInvoiceLookups(
           await eventStore.head(),
           `select id from ${LIVE}.invoices where tenant = $1 and (due_at <= $2 or undriven) and id > $3 order by id limit ${PAGE}`,
           [tenant, formatInstant(at), after ?? ''],
+        )
+      ).map(({ id }) => id),
+    /** A customer's subscriptions that may be charged yet, the oldest first: those that ended until what came late is closed too. */
+    subscriptionsCharged: async (tenant: string, customerId: string) =>
+      (
+        await rowsOf<{ id: string }>(
+          await eventStore.head(),
+          `select s.id from ${LIVE}.subscriptions s join ${LIVE}.subscription_billing b using (tenant, id)
+           where s.tenant = $1 and s.customer_id = $2 and (s.status <> 'canceled' or b.ended_at is not null)
+           order by s.created_position`,
+          [tenant, customerId],
+          ['subscriptions', 'invoices'],
         )
       ).map(({ id }) => id),
     subscriptionsOfAll: async (tenant: string, customerIds: readonly string[], position: Position) =>
