@@ -87,7 +87,13 @@ export const SUBSCRIPTION_ROUTES: Readonly<Record<string, Route>> = {
     path: '/v1/subscriptions/migrate',
     status: 200,
     body: () => ({ fromPlanId: things.plan, toPlanId: things.plan }),
-    fields: { ...when, '/fromPlanId': is.required(is.reference), '/toPlanId': is.required(is.reference) },
+    fields: {
+      ...when,
+      '/fromPlanId': is.required(is.reference),
+      '/toPlanId': is.required(is.reference),
+      '/limit': is.whole(1, 1000),
+      '/cursor': is.id,
+    },
   },
   'POST subscriptions/{id}/overrides/features': {
     path: to('features', 'overrides/features'),

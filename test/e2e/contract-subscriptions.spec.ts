@@ -371,14 +371,24 @@ describe('a change of plan', () => {
     const customerId = await newCustomer(api);
     const second = await subscribe({ customerId, planId: first.planId });
     const next = await newPlan();
-    const body = { fromPlanId: first.planId, toPlanId: next.planId, when: 'now' };
-    expect(ok(await api.post('/v1/subscriptions/migrate', body), 200)).toEqual({ migrated: 2, failed: [] });
-    expect(ok(await api.post('/v1/subscriptions/migrate', body), 200)).toEqual({ migrated: 0, failed: [] });
+    const body = { fromPlanId: first.planId, toPlanId: next.planId };
+    const migrate = (more: object = {}) => api.post('/v1/subscriptions/migrate', { ...body, ...more });
+    const none = { migrated: 0, failed: [], nextCursor: null };
+    // with the next period, one after the other; what is planned is not planned again
+    const [one] = [first.id, second.id].sort();
+    const some = ok(await migrate({ limit: 1 }), 200);
+    expect(some).toEqual({ migrated: 1, failed: [], nextCursor: one });
+    expect(ok(await migrate({ limit: 1, cursor: one }), 200)).toEqual({ ...none, migrated: 1 });
+    expect(ok(await migrate(), 200)).toEqual(none);
+    expect(await read(one)).toMatchObject({
+      planId: first.planId,
+      scheduledChange: { planId: next.planId },
+    });
+    const now = { when: 'now' };
+    expect(ok(await migrate(now), 200)).toEqual({ ...none, migrated: 2 });
+    expect(ok(await migrate(now), 200)).toEqual(none);
     for (const id of [first.id, second.id]) expect(await read(id)).toMatchObject({ planId: next.planId });
-    const unknown = { ...body, toPlanId: 'none' };
-    expectProblem(await api.post('/v1/subscriptions/migrate', unknown), 422, 'validation_failed', [
-      '/toPlanId',
-    ]);
+    expectProblem(await migrate({ toPlanId: 'none' }), 422, 'validation_failed', ['/toPlanId']);
     const foreign = { planId: first.planId };
     expectProblem(await change(first.id, 'migrate', foreign), 422, 'validation_failed', ['/planId']);
     expect(ok(await change(first.id, 'migrate'))).toMatchObject({ planId: next.planId });

@@ -82,7 +82,8 @@ describe('subscriptions in the read model', () => {
     client.release();
     expect(await models.subscriptions.subscriptionsDue('t', NOW + 3 * DAY, null)).toEqual(['s1']);
     expect(await models.subscriptions.subscriptionsDue('t', NOW + 3 * DAY, 's1')).toEqual([]);
-    expect(await models.subscriptions.subscriptionsOn('t', 'plan', 's1')).toEqual(['s2']);
+    const page = { after: 's1', limit: 9, plannedTo: null };
+    expect(await models.subscriptions.subscriptionsOn('t', 'plan', page)).toEqual(['s2']);
     expect(await models.subscriptions.subscriptionsOf('t', 'customer-s2')).toEqual(['s2']);
   });
 

@@ -103,7 +103,8 @@ export class SubscriptionsController {
   @HttpCode(200)
   @ApiOperation({
     summary: 'Change all subscriptions of one version of a plan to another',
-    description: 'By default when their next period begins. Again finds those that were not changed yet.',
+    description:
+      'By default when their next period begins; up to `limit` of them, and those behind `nextCursor` by the next request. Again finds those that were not changed, or planned to be, yet.',
   })
   @ApiIdempotencyKey()
   async migrateAll(
@@ -118,10 +119,10 @@ export class SubscriptionsController {
       'subscriptions.migrateAll',
       { ...body },
       async () => {
-        const { migrated, failed } = await this.commands.execute(
+        const { failed, ...counts } = await this.commands.execute(
           new MigrateSubscriptions(context, plain<MigrationRequest>(body)),
         );
-        return { migrated, failed: failed.map((one) => ({ ...one })) };
+        return { ...counts, failed: failed.map((one) => ({ ...one })) };
       },
     );
     answerRead(reply, await eventStore.head());

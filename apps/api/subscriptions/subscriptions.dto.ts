@@ -1,4 +1,5 @@
 import { MAX_TRIAL_DAYS, type Metadata } from '#libs/catalog';
+import { MOST_MIGRATED } from '#libs/commands/subscriptions';
 import { SUBSCRIPTION_STATUSES, type Proration, type SubscriptionStatus } from '#libs/subscriptions';
 import {
   Field,
@@ -133,6 +134,16 @@ export class MigrateAllBody extends WhenBody {
 
   @Field(IsId(), { example: 'plan_def' })
   toPlanId!: string;
+
+  @Field(IsWhole(1, MOST_MIGRATED), {
+    optional: true,
+    default: MOST_MIGRATED,
+    description: `subscriptions of this request, 1 to ${MOST_MIGRATED}`,
+  })
+  limit?: number;
+
+  @Field(IsId(), { optional: true, description: '`nextCursor` of the answer before' })
+  cursor?: string;
 }
 
 const slug = () => IsPattern(/^[a-z0-9-]{1,64}$/, 'slug_invalid', 'must be 1 to 64 of a-z, 0-9 and "-"');

@@ -211,44 +211,62 @@ function priceOverride(
   });
 }
 
-/** What became of a migration of many. */
-export interface MigrationCounts {
-  readonly migrated: number;
-  readonly failed: readonly { readonly subscriptionId: string; readonly code: string }[];
-}
-
-/** Changes every subscription of one version of a plan to another; again finds only those that were not changed yet. */
-export async function migrateSubscriptions(
-  deps: SubscriptionsDeps,
-  context: CommandContext,
-  { fromPlanId, toPlanId, when = 'next_cycle', proration = 'next_cycle' }: MigrationRequest,
-): Promise<MigrationCounts> {
-  const { tenant } = context;
-  for (const [member, planId] of Object.entries({ fromPlanId, toPlanId }))
-    if (!(await deps.ports.reader.plan(tenant, planId)))
-      throw unacceptable([unknownReference(`/${member}`, 'plan', planId)]);
-  let migrated = 0;
-  const failed: { subscriptionId: string; code: string }[] = [];
-  for (let after: string | null = null; ;) {
-    const ids: readonly string[] = await deps.lookups.subscriptionsOn(tenant, fromPlanId, after);
-    if (ids.length === 0) return { migrated, failed };
-    for (const subscriptionId of ids)
-      try {
-        const request = { planId: toPlanId, when, proration };
-        const keyless = { ...context, idempotencyKey: undefined };
-        await changeSubscription(deps, keyless, subscriptionId, { action: 'change', request });
-        migrated++;
-      } catch (error) {
-        if (!(error instanceof Problem) || error.status >= 500) throw error;
-        failed.push({ subscriptionId, code: error.code });
-      }
-    after = ids.at(-1)!;
-  }
-}
+/** Most subscriptions that one migration of many changes. */
+export const MOST_MIGRATED = 1000;
+/** Subscriptions changed at once. */
+const AT_ONCE = 100;
 
 export interface MigrationRequest {
   readonly fromPlanId: string;
   readonly toPlanId: string;
   readonly when?: 'now' | 'next_cycle';
   readonly proration?: Proration;
+  /** 1 to {@link MOST_MIGRATED}, its default. */
+  readonly limit?: number;
+  /** `nextCursor` of the answer before. */
+  readonly cursor?: string;
+}
+
+/** What became of a migration of many. */
+export interface MigrationCounts {
+  readonly migrated: number;
+  readonly failed: readonly { readonly subscriptionId: string; readonly code: string }[];
+  /** There are more: behind this one. Null: that were all. */
+  readonly nextCursor: string | null;
+}
+
+/** Changes subscriptions of one version of a plan to another; again finds only those that were not changed, or planned to be, yet. */
+export async function migrateSubscriptions(
+  deps: SubscriptionsDeps,
+  context: CommandContext,
+  { fromPlanId, toPlanId, cursor, ...terms }: MigrationRequest,
+): Promise<MigrationCounts> {
+  const { when = 'next_cycle', proration = 'next_cycle', limit = MOST_MIGRATED } = terms;
+  const { tenant } = context;
+  for (const [member, planId] of Object.entries({ fromPlanId, toPlanId }))
+    if (!(await deps.ports.reader.plan(tenant, planId)))
+      throw unacceptable([unknownReference(`/${member}`, 'plan', planId)]);
+  const found = await deps.lookups.subscriptionsOn(tenant, fromPlanId, {
+    after: cursor ?? null,
+    limit: limit + 1,
+    plannedTo: when === 'now' ? null : toPlanId,
+  });
+  const ids = found.slice(0, limit);
+  const keyless = { ...context, idempotencyKey: undefined };
+  const failed: { subscriptionId: string; code: string }[] = [];
+  const migrate = (subscriptionId: string): Promise<unknown> =>
+    changeSubscription(deps, keyless, subscriptionId, {
+      action: 'change',
+      request: { planId: toPlanId, when, proration },
+    }).catch((error: unknown) => {
+      if (!(error instanceof Problem) || error.status >= 500) throw error;
+      failed.push({ subscriptionId, code: error.code });
+    });
+  for (let first = 0; first < ids.length; first += AT_ONCE)
+    await Promise.all(ids.slice(first, first + AT_ONCE).map(migrate));
+  return {
+    migrated: ids.length - failed.length,
+    failed,
+    nextCursor: found.length > limit ? ids.at(-1)! : null,
+  };
 }

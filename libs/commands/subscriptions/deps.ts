@@ -25,8 +25,15 @@ export interface SubscriptionLookups {
   definitionsOfPlans(tenant: string, planIds: readonly string[]): Promise<readonly string[]>;
   /** Ids of a customer's subscriptions that are not known to be over, the oldest first. */
   subscriptionsOf(tenant: string, customerId: string): Promise<readonly string[]>;
-  /** Those on a version of a plan that are not known to be over: a page after the id `after`, in order of their ids. */
-  subscriptionsOn(tenant: string, planId: string, after: string | null): Promise<readonly string[]>;
+  /**
+   * Those on a version of a plan that are not known to be over, in order of their ids: up to `limit` after the id `after`,
+   * without those whose next period begins on the version `plannedTo`.
+   */
+  subscriptionsOn(
+    tenant: string,
+    planId: string,
+    page: { readonly after: string | null; readonly limit: number; readonly plannedTo: string | null },
+  ): Promise<readonly string[]>;
   /** Those of which something is due at an instant, or is not driven yet: a page after the id `after`. */
   subscriptionsDue(tenant: string, at: Instant, after: string | null): Promise<readonly string[]>;
 }

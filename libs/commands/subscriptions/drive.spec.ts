@@ -64,8 +64,7 @@ function lookups(): SubscriptionLookups {
         .map(({ id }) => id),
     subscriptionsOf: async (_, customerId) =>
       (await all()).filter((one) => one.customerId === customerId).map((one) => one.subscriptionId),
-    subscriptionsOn: async (_, __, after) =>
-      after === null ? (await all()).map((one) => one.subscriptionId) : [],
+    subscriptionsOn: () => Promise.resolve([]),
     subscriptionsDue: async (_, __, after) =>
       after === null ? (await all()).map((one) => one.subscriptionId) : [],
   };

@@ -47,12 +47,17 @@ export function createSubscriptionLookups(
          order by created_position`,
         [tenant, customerId],
       ),
-    subscriptionsOn: (tenant: string, planId: string, after: string | null) =>
+    subscriptionsOn: (
+      tenant: string,
+      planId: string,
+      { after, limit, plannedTo }: { after: string | null; limit: number; plannedTo: string | null },
+    ) =>
       idsOf(
         'subscriptions',
         `select id from ${LIVE}.subscriptions where tenant = $1 and plan_id = $2 and status <> 'canceled' and id > $3
-         order by id limit ${PAGE}`,
-        [tenant, planId, after ?? ''],
+           and ($4::text is null or state->'change'->'terms'->>'planId' is distinct from $4)
+         order by id limit $5`,
+        [tenant, planId, after ?? '', plannedTo, limit],
       ),
     subscriptionsDue: (tenant: string, at: Instant, after: string | null) =>
       idsOf(
