@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { readAmount, readInstant } from '#libs/kernel';
-import { creditAccount, explain, explanationText, grantHistory, type CreditEvent } from '#libs/credits';
+import { creditAccount, explanationText, grantHistory, type Asked, type CreditEvent } from '#libs/credits';
 import { contexts, lives } from '../../test/support/arbitraries.js';
 import { amountOf, consumed, day, issued, voided } from '../../test/support/credit-facts.js';
 import { partsOf, play } from '../../test/support/credit-history.js';
@@ -20,6 +20,13 @@ const facts: readonly CreditEvent[] = [
   issued('euro', '9', { unit: 'EUR' }),
 ];
 const asked = { unit: 'calls', amount: amountOf('18'), at: day(2), context: { featureSlug: 'search' } };
+
+/** Why usage would draw what it draws, in the account that these facts make. */
+function explain(log: readonly CreditEvent[], usage: Asked) {
+  const history = grantHistory();
+  for (const fact of log) history.add(fact);
+  return history.explain(usage);
+}
 
 /** Why a recorded consumption drew what it drew: from the facts before it, as the API works it out. */
 function explainRecorded(log: readonly CreditEvent[], consumptionId: string) {

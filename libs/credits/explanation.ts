@@ -54,13 +54,6 @@ export interface Asked {
   readonly context: UsageContext;
 }
 
-/** Why usage draws what it draws, in the account that these facts make. */
-export function explain(facts: readonly CreditEvent[], asked: Asked): Explanation {
-  const history = grantHistory();
-  for (const fact of facts) history.add(fact);
-  return history.explain(asked);
-}
-
 function explainIn(
   state: AccountState,
   grants: ReadonlyMap<string, Grant>,
