@@ -27,6 +27,7 @@ import { createReadModels, migrateReadModels, type ReadModels } from '#libs/read
 import type { Instant } from '#libs/kernel';
 import {
   createMetrics,
+  createOutageLog,
   startDatabase,
   systemClock,
   type Closer,
@@ -34,7 +35,7 @@ import {
   type Database,
   type Logger,
 } from '#libs/platform';
-import { openEventStore } from './event-store.js';
+import { isAway, openEventStore } from './event-store.js';
 import { projectInThread } from './projector/thread.js';
 
 /** Everything a process of the product holds, made from its configuration; the one place where the parts meet. */
@@ -97,7 +98,9 @@ export async function startRuntime(
       await startDatabase(config, { log: (line) => logger.debug({ context: 'postgres' }, line.trim()) }),
       (started) => started.stop(),
     );
-    const onError = (error: unknown): void => logger.error({ err: error }, 'in the background');
+    const outage = createOutageLog(logger, 'the event store');
+    const onError = (error: unknown): void =>
+      isAway(error) ? outage.away(error) : logger.error({ err: error }, 'in the background');
     // every statement walks an index: to plan one anew for its values costs more than to run it
     const options = '-c plan_cache_mode=force_generic_plan';
     const pool = opening(
@@ -118,7 +121,7 @@ export async function startRuntime(
     pool.on('error', onError);
     const eventStore = opening(
       'event store',
-      await patiently(() => openEventStore(config, database.url, onError)),
+      await patiently(() => openEventStore(config, database.url, { onError, onConnected: outage.back })),
       (store) => store.close(),
     );
     await migrateReadModels(database.url);

@@ -39,8 +39,10 @@ export function createWaitingRoom(
           return await work();
         } catch (error) {
           if (!(error instanceof EventStoreUnavailable)) throw error;
-          logger.warn({ err: error }, 'the event store does not answer yet');
-          if (!server) await open();
+          if (!server) {
+            logger.warn({ err: error }, 'the event store does not answer yet');
+            await open();
+          }
           await pause(backOff(failures, 250, SLOWEST_RETRY));
         }
       }

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
+import { EventStoreUnavailable } from '#libs/event-store';
 import { backOff } from '#libs/kernel';
 import type { Config } from '#libs/platform';
 import type { Project, ProjectorNews } from '#libs/read-models';
@@ -16,7 +17,8 @@ export type Asked = 'stop' | { readonly position: bigint; readonly timeoutMs: nu
 export type Told =
   | { readonly advanced: Parameters<ProjectorNews['advanced']>[0] }
   | { readonly projecting: boolean }
-  | { readonly failed: string };
+  /** `isAway`: the event store does not answer. */
+  | { readonly failed: string; readonly isAway: boolean };
 
 /** Milliseconds before a thread that has ended is followed by another one, twice as long each time it ends again. */
 const AGAIN = 250;
@@ -36,7 +38,10 @@ export function projectInThread(where: Where, onError: (error: unknown) => void)
     const ask = (asked: Asked): void => thread?.postMessage(asked);
 
     function hear(told: Told): void {
-      if ('failed' in told) return onError(new Error(`In the projector's thread: ${told.failed}`));
+      if ('failed' in told) {
+        const message = `In the projector's thread: ${told.failed}`;
+        return onError(told.isAway ? new EventStoreUnavailable(message) : new Error(message));
+      }
       if ('projecting' in told) return void news.projecting(told.projecting);
       failures = 0;
       news.advanced(told.advanced);

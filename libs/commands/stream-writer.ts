@@ -378,8 +378,11 @@ const writtenNow = (outcome: StagedOutcome & { did: 'write' | 'nothing' }, posit
 
 const unavailable = (error: unknown): unknown =>
   error instanceof EventStoreUnavailable
-    ? new Problem(
-        'store_unavailable',
-        'The event store does not answer; whether the command took effect is unknown.',
+    ? Object.assign(
+        new Problem(
+          'store_unavailable',
+          'The event store does not answer; whether the command took effect is unknown.',
+        ),
+        { cause: error },
       )
     : error;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { createLogger, humanLine, nestLogger, redact } from './logging.js';
+import { createLogger, createOutageLog, humanLine, nestLogger, redact } from './logging.js';
 
 const capture = (level: 'info' | 'trace' = 'info') => {
   const lines: string[] = [];
@@ -37,6 +37,23 @@ describe('the logger', () => {
     const line = '{"level":"info","url":"http://host:3000/a@b","author":"x","msg":"task_live is fine"}';
     expect(redact(line)).toBe(line);
   });
+});
+
+test('an outage is logged when it begins, once a minute while it goes on, and when it is over', () => {
+  const { logger, entries } = capture();
+  let now = 0;
+  const outage = createOutageLog(logger, 'the store', () => now);
+  outage.back();
+  for (now = 1; now <= 60_001; now += 100) outage.away(new Error('refused'));
+  outage.back();
+  outage.back();
+  outage.away(new Error('refused'));
+  expect(entries().map(({ level, msg }) => `${String(level)} ${String(msg)}`)).toEqual([
+    'error the store does not answer',
+    'error the store does not answer',
+    'info the store answers again',
+    'error the store does not answer',
+  ]);
 });
 
 describe('the line for people', () => {

@@ -72,6 +72,30 @@ export function createLogger({ level, destination }: LoggerOptions): Logger {
   return pino(options, destination ?? terminal ?? pino.destination({ dest: 1, sync: true }));
 }
 
+/** Milliseconds between two entries of one outage, at least. */
+const STILL_AWAY = 60_000;
+
+/**
+ * Logs that something the product needs is away and that it is back, however many callers find that out; while it stays away
+ * again once a minute.
+ * @param what the subject of the entry
+ * @param now milliseconds that never go back
+ */
+export function createOutageLog(logger: Logger, what: string, now = (): number => performance.now()) {
+  let logged: number | null = null;
+  return {
+    away(error: unknown): void {
+      if (logged !== null && now() - logged < STILL_AWAY) return;
+      logged = now();
+      logger.error({ err: error }, `${what} does not answer`);
+    },
+    back(): void {
+      if (logged !== null) logger.info(`${what} answers again`);
+      logged = null;
+    },
+  };
+}
+
 /** Nest's own messages, through our logger. Nest passes the context last, and for errors the stack before it. */
 export function nestLogger(logger: Logger): LoggerService {
   const write =

@@ -226,7 +226,10 @@ test('a connection that hangs is left for a new one, and what was sent through i
 test('nothing is begun any more when nobody waits for it', async () => {
   const server = await start();
   server.freeze();
-  const connection = createConnection(server.url, 5000, () => undefined);
+  const connection = createConnection(server.url, 5000, {
+    onError: () => undefined,
+    onConnected: () => undefined,
+  });
   leave.push(() => connection.close());
   const begun: string[] = [];
   const work = (name: string) =>

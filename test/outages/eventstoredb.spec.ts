@@ -96,8 +96,33 @@ test('frozen, then killed: writes are refused with 503 and Retry-After, and sent
   await refusedAndSettled('frozen', () => store.thaw());
   await store.kill();
   await refusedAndSettled('killed', async () => void (store = await log()));
-  expect(await balanceOf(api, account.customerId, account.unit)).toMatchObject({ available: '90' });
   await until(async () => (await api.get('/health/ready')).status === 200);
+  // what projects comes back after what writes
+  const balance = () => balanceOf(api, account.customerId, account.unit);
+  await until(async () => (await balance())?.available === '90', { timeoutMs: 20_000 });
+}, 90_000);
+
+test('is logged when it begins and when it is over, not in between', async () => {
+  const { env, keys, log } = await given();
+  let store = await log();
+  const server = await startServer({ ...env, LOG_LEVEL: 'info' });
+  leave.push(() => server.stop());
+  const api = server.client(keys.secret);
+  const logged = () => server.output.stdout.match(/\{"level":"(?:warn|error|info)".*event store.*/g) ?? [];
+  const problems = () => server.output.stdout.match(/\{"level":"(?:warn|error)".*/g) ?? [];
+  for (const round of [1, 2]) {
+    await store.kill();
+    // answered when trying again has taken its time
+    const refused = await api.post('/v1/customers', { id: `c${round}`, name: 'C' });
+    expectProblem(refused, 503, 'store_unavailable');
+    store = await log();
+    await until(async () => (await api.get('/health/ready')).status === 200, { timeoutMs: 20_000 });
+    await until(() => logged().length === 2 * round);
+    expect(problems()).toHaveLength(round);
+  }
+  const messages = logged().map((line) => (JSON.parse(line) as { msg: string }).msg);
+  const one = ['the event store does not answer', 'the event store answers again'];
+  expect(messages).toEqual([...one, ...one]);
 }, 90_000);
 
 test('read models are not continued from another log: the start and the command line say whose they are', async () => {

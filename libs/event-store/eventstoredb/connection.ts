@@ -8,6 +8,13 @@ import { isTransient, unavailable } from './errors.js';
 import { identify, watchOver } from './identity.js';
 import type { Session } from './session.js';
 
+/** Told of what becomes of the connection in the background. */
+export interface ConnectionNews {
+  readonly onError: (error: unknown) => void;
+  /** There is one, again or for the first time. */
+  readonly onConnected: () => void;
+}
+
 export interface Connection {
   /** The log's own name, known once the first call has gone through. */
   identity(): string;
@@ -45,7 +52,7 @@ let farewell: Promise<unknown> = Promise.resolve();
 export function createConnection(
   connectionString: string,
   patienceMs: number,
-  onError: (error: unknown) => void,
+  { onError, onConnected }: ConnectionNews,
 ): Connection {
   const candidate = randomUUID();
   let identity: string | undefined;
@@ -66,7 +73,7 @@ export function createConnection(
     current = opening;
     opening.catch((error: unknown) => {
       if (current === opening) current = undefined;
-      if (!closing.signal.aborted) onError(error);
+      if (!closing.signal.aborted) onError(isTransient(error) ? unavailable(error) : error);
     });
     return opening;
   }
@@ -90,6 +97,7 @@ export function createConnection(
       if (found !== identity)
         throw new Error(`the log is another one now: ${found} stands where ${identity} was opened`);
       watchOver(next, (error) => lose(next, error));
+      onConnected();
       return next;
     } catch (error) {
       giveUp(next);

@@ -12,7 +12,7 @@ import {
   type Subscription,
 } from '../event-store.js';
 import { createAppender, prepare, type Appender } from './appending.js';
-import { closedError, createConnection, type Connection } from './connection.js';
+import { closedError, createConnection, type Connection, type ConnectionNews } from './connection.js';
 import { createLimiter, type Limiter } from './limiter.js';
 import {
   assertReached,
@@ -41,6 +41,8 @@ export interface EventStoreDbOptions {
   readonly openTimeoutMs?: number;
   /** Told of lost connections in the background. They are replaced; nothing needs to be done. */
   readonly onError?: (error: unknown) => void;
+  /** Told of each connection that takes the place of a lost one, and of the first. */
+  readonly onConnected?: () => void;
 }
 
 const STREAM_PAGE = 1000;
@@ -58,7 +60,7 @@ interface Shared {
   readonly appender: Appender;
   /** Bounds the reads of all that are open. */
   readonly reads: Limiter;
-  readonly listeners: Set<(error: unknown) => void>;
+  readonly listeners: Set<ConnectionNews>;
   /** Position of the last event of ours that anybody here has seen, to read no further back than that. */
   lastOwn: bigint;
 }
@@ -78,8 +80,11 @@ export async function openEventStoreDb(options: EventStoreDbOptions): Promise<Ev
   // half of the time for an answer that is lost, the other half for sending again
   const patienceMs = timeoutMs / 2;
   const owner = share(connectionString, patienceMs);
-  const onError = (error: unknown): void => options.onError?.(error);
-  owner.listeners.add(onError);
+  const listener: ConnectionNews = {
+    onError: (error) => options.onError?.(error),
+    onConnected: () => options.onConnected?.(),
+  };
+  owner.listeners.add(listener);
   const { connection, appender, reads } = owner;
   const running = new Set<Subscription>();
   let closed = false;
@@ -98,7 +103,7 @@ export async function openEventStoreDb(options: EventStoreDbOptions): Promise<Ev
     if (closed) return;
     closed = true;
     await Promise.all([...running].map((subscription) => subscription.stop()));
-    owner.listeners.delete(onError);
+    owner.listeners.delete(listener);
     if (owner.listeners.size > 0) return;
     if (shared === owner) shared = undefined;
     await connection.close();
@@ -235,10 +240,11 @@ function share(connectionString: string, patienceMs: number): Shared {
     if (shared.connectionString === connectionString) return shared;
     throw new Error('an EventStoreDB is open already: a process has one client, close that one first');
   }
-  const listeners = new Set<(error: unknown) => void>();
-  const connection = createConnection(connectionString, patienceMs, (error) =>
-    listeners.forEach((listener) => listener(error)),
-  );
+  const listeners = new Set<ConnectionNews>();
+  const connection = createConnection(connectionString, patienceMs, {
+    onError: (error) => listeners.forEach((listener) => listener.onError(error)),
+    onConnected: () => listeners.forEach((listener) => listener.onConnected()),
+  });
   return (shared = {
     connectionString,
     connection,
