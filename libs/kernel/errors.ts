@@ -180,6 +180,12 @@ export const ERRORS = {
     title: 'The body is not application/json',
     advice: 'Send `Content-Type: application/json`.',
   },
+  // 417
+  expectation_failed: {
+    status: 417,
+    title: 'Nothing but 100-continue can be expected',
+    advice: 'Send `Expect: 100-continue`, or no such header.',
+  },
   // 422: understood but not acceptable
   validation_failed: {
     status: 422,

@@ -87,15 +87,15 @@ function refuseEncoded(headers: IncomingHttpHeaders): void {
 
 /** Requests that are well formed, but that HTTP does not let anybody answer to; as of Node's, their connections end. */
 function refuseIncomplete(fastify: FastifyInstance): void {
-  const refusal = (detail: string, id: string) => problemBody(new Problem('malformed_request', detail), id);
   fastify.addHook('onRequest', ({ raw, headers, id }, reply, done) => {
     if (headers.host !== undefined || raw.httpVersion !== '1.1') return done();
-    sendProblem(reply.header('Connection', 'close'), refusal('A request has a Host header.', id));
+    const problem = new Problem('malformed_request', 'A request has a Host header.');
+    sendProblem(reply.header('Connection', 'close'), problemBody(problem, id));
   });
   fastify.server.on('checkExpectation', (_, response: ServerResponse) => {
-    const detail = 'No expectation is met here but Expect: 100-continue.';
-    response.writeHead(400, { 'Content-Type': PROBLEM_TYPE, Connection: 'close' });
-    response.end(JSON.stringify(refusal(detail, randomUUID())));
+    const problem = new Problem('expectation_failed', 'No expectation is met here but Expect: 100-continue.');
+    response.writeHead(problem.status, { 'Content-Type': PROBLEM_TYPE, Connection: 'close' });
+    response.end(JSON.stringify(problemBody(problem, randomUUID())));
   });
 }
 
