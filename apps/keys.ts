@@ -122,11 +122,12 @@ export async function listKeys({
      where at.projection = 'catalog' and at.log = $1 order by key.created_position`,
     [eventStore.identity],
   );
-  const keys = new Map<string, ListedKey>();
+  const keys = new Map<string, ApiKey>();
   for (const { body } of rows)
     if (body) {
+      // the read model keeps no hash, and nobody is shown one
       const { id, attributes, createdAt, archivedAt } = body;
-      keys.set(streamOf(id), { id, ...attributes, createdAt, revokedAt: archivedAt });
+      keys.set(streamOf(id), { id, ...attributes, createdAt, revokedAt: archivedAt, hash: '' });
     }
   let read = { checkpoint: rows[0]?.checkpoint ?? null, position: 0n };
   while (read.position < end) {
@@ -134,18 +135,13 @@ export async function listKeys({
     if (slice.events.length === 0) break;
     for (const event of slice.events)
       if (categoryOf(event.stream) === apiKeys.category) {
-        const { type, data } = upcast(event, apiKeys.eventTypes) as unknown as ApiKeyEvent;
-        const known = keys.get(event.stream);
-        if (type === 'ApiKeyRevoked') {
-          if (known) keys.set(event.stream, { ...known, revokedAt: data.at });
-        } else {
-          const { hash: _, at, ...key } = data;
-          keys.set(event.stream, { ...key, createdAt: at, revokedAt: null });
-        }
+        const fact = upcast(event, apiKeys.eventTypes) as unknown as ApiKeyEvent;
+        const key = apiKeys.decider.evolve(keys.get(event.stream) ?? null, fact);
+        if (key) keys.set(event.stream, key);
       }
     read = slice;
   }
-  return [...keys.values()];
+  return [...keys.values()].map(({ hash: _, ...key }) => key);
 }
 
 const streamOf = (id: string): string => streamName(apiKeys.category, SYSTEM_TENANT, id);
