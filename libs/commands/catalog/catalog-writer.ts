@@ -60,9 +60,9 @@ export async function createDocument<A extends Attributes, Name extends string>(
   creation: Creation<NoInfer<A>>,
 ): Promise<DocumentWritten<A>> {
   const { context, operation, id, input, issues = [], prepare } = creation;
-  let attributes = withoutUnset(creation.attributes);
+  let { attributes } = creation;
   // what exists, or will be refused, takes nothing
-  if (prepare && issues.length === 0 && kind.document.check(attributes).length === 0) {
+  if (prepare && issues.length === 0 && kind.document.check(withoutUnset(attributes)).length === 0) {
     const { state } = await ports.writer.read(kind, context.tenant, id, 0);
     if (!state) attributes = { ...attributes, ...(await prepare()) };
   }
