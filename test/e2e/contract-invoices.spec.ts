@@ -200,6 +200,9 @@ describe('an invoice', () => {
     expect(ok(await act('mark-paid'), 200)).toEqual(body);
     expectProblem(await act('void', { reason: 'late' }), 409, 'invoice_not_open');
     expect(ok(await act('finalize'), 200)).toEqual(body);
+    ok(await act('credit-note', { reason: 'goodwill', lines: [{ lineId: '1', amount: '100' }] }), 201);
+    const again = await act('mark-paid', { reference: 'wire 7' }, { 'Idempotency-Key': 'p1' });
+    expect([ok(again, 200), again.headers.get('idempotent-replayed')]).toEqual([body, 'true']);
   });
 
   test('is voided: what credits paid goes back', async () => {

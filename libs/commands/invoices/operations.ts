@@ -74,8 +74,10 @@ export async function operateInvoice(
   await numberNotes(deps, own, invoiceId);
   const driven = await driveInvoice(deps, own, invoiceId);
   const { state: after, position } = await writer.read(invoices, tenant, invoiceId);
+  // a note has its number only now; all else is answered as it was the first time
+  const answered = written && action !== 'credit-note' ? await written.stateAfter() : after;
   return {
-    body: answerOf(after),
+    body: answerOf(answered),
     status: action === 'credit-note' ? 201 : 200,
     position: latest([position, driven]),
     replayed: written?.replayed ?? false,
