@@ -6,14 +6,8 @@ import type { EventTypes } from '#libs/event-types';
 import { createMemoryEventStore } from '#libs/event-store/memory';
 import type { CreditCommand, CreditEvent } from '#libs/credits';
 import type { Instant } from '#libs/kernel';
-import {
-  createReadModels,
-  migrateReadModels,
-  type Project,
-  type Projection,
-  type ReadModels,
-} from '#libs/read-models';
-import { createTestDatabase } from '../support/postgres.js';
+import { createReadModels, type Project, type Projection, type ReadModels } from '#libs/read-models';
+import { cloneDatabase, createMigratedDatabase, type TestDatabase } from '../support/postgres.js';
 
 export const NOW = Date.UTC(2026, 0, 1);
 export const account = accountKind(0);
@@ -102,11 +96,17 @@ export const begin =
 
 export const settle: At = (now) => ({ type: 'SettleDue', now });
 
-/** A ledger in a database of its own: writer, store (in memory unless given) and read models. */
-export async function givenLedger(options: { readonly store?: (url: string) => Promise<EventStore> } = {}) {
-  const database = await createTestDatabase();
-  await migrateReadModels(database.url);
-  const eventStore = options.store ? await options.store(database.url) : createMemoryEventStore();
+export interface GivenOptions {
+  /** Default: in memory. */
+  readonly store?: (url: string) => Promise<EventStore>;
+  /** Begins with all that a ledger left. */
+  readonly like?: TestDatabase;
+}
+
+/** A ledger in a database of its own: writer, store and read models. */
+export async function givenLedger({ store, like }: GivenOptions = {}) {
+  const database = await (like ? cloneDatabase(like.url) : createMigratedDatabase());
+  const eventStore = store ? await store(database.url) : createMemoryEventStore();
   const pool = new pg.Pool({ connectionString: database.url, max: 12 });
   pool.on('error', () => {}); // connections are cut in tests
   const clock = { now: NOW };
@@ -121,6 +121,15 @@ export async function givenLedger(options: { readonly store?: (url: string) => P
     command,
     ...(command === settle ? { settleFirst: false as const } : {}),
   });
+
+  /** Closes it. @returns its database, for others to begin like it */
+  async function leave(): Promise<TestDatabase> {
+    await Promise.all(running.map((readModels) => readModels.close()));
+    await writer.close();
+    await eventStore.close();
+    await pool.end();
+    return database;
+  }
 
   return {
     url: database.url,
@@ -154,11 +163,9 @@ export async function givenLedger(options: { readonly store?: (url: string) => P
     async caughtUp(readModels: ReadModels): Promise<void> {
       await readModels.waitForPosition(await eventStore.head(), 20_000);
     },
+    leave,
     async close(): Promise<void> {
-      await Promise.all(running.map((readModels) => readModels.close()));
-      await writer.close();
-      await eventStore.close();
-      await pool.end();
+      await leave();
       await database.drop();
     },
   };

@@ -13,7 +13,7 @@ import {
   type CreditEvent,
   type GrantIssued,
 } from '#libs/credits';
-import { createReadModels, migrateReadModels, verifyLedger } from '#libs/read-models';
+import { createReadModels, verifyLedger } from '#libs/read-models';
 import {
   CustomerBalances,
   CustomerBalancesHandler,
@@ -29,7 +29,7 @@ import {
 import { appendFacts } from '../support/append-event.js';
 import { lives } from '../support/arbitraries.js';
 import { fold, play } from '../support/credit-history.js';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import { createMigratedDatabase, type TestDatabase } from '../support/postgres.js';
 
 const CUSTOMERS = ['a', 'b', 'c'] as const;
 const everything = { limit: 1000, cursor: null };
@@ -43,8 +43,7 @@ describe('the read models of any history', () => {
   let database: TestDatabase;
   let pool: pg.Pool;
   beforeAll(async () => {
-    database = await createTestDatabase();
-    await migrateReadModels(database.url);
+    database = await createMigratedDatabase();
     pool = new pg.Pool({ connectionString: database.url, max: 6 });
     pool.on('error', () => undefined);
   });

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { customers, units } from '#libs/commands/catalog';
 import type { InvoiceCommand } from '#libs/billing';
 import { invoiceNumbers, invoices, subscriptionBilling } from '#libs/commands/invoices';
@@ -16,6 +16,7 @@ import {
 import { appendEvent } from '../support/append-event.js';
 import { draw, fixed, source, usage, usageComponent } from '../support/billing-world.js';
 import { beginning } from '../support/invoice-world.js';
+import type { TestDatabase } from '../support/postgres.js';
 import { terms } from '../support/subscription-facts.js';
 import { startProtocolServer } from '../support/eventstoredb/start.js';
 import {
@@ -32,10 +33,12 @@ import {
 } from './given.js';
 
 describe('verification', () => {
+  const store = (connectionString: string) => openPostgresEventStore({ connectionString });
+  let written: TestDatabase;
   let ledger: Ledger;
   let models: ReadModels;
-  beforeEach(async () => {
-    ledger = await givenLedger({ store: (url) => openPostgresEventStore({ connectionString: url }) });
+  beforeAll(async () => {
+    ledger = await givenLedger({ store });
     for (const c of ['c1', 'c2', 'c3']) {
       await ledger.write(c, grant(`${c}-a`, 10n, { expiresAt: NOW + DAY }));
       await ledger.write(c, grant(`${c}-b`, 5n));
@@ -109,8 +112,14 @@ describe('verification', () => {
         }),
       });
     }
+    await ledger.caughtUp(await ledger.project());
+    written = await ledger.leave();
+  });
+  afterAll(() => written.drop());
+  beforeEach(async () => {
+    ledger = await givenLedger({ store, like: written });
+    ledger.clock.now = NOW + DAY;
     models = await ledger.project();
-    await ledger.caughtUp(models);
   });
   afterEach(() => ledger.close());
 

@@ -8,14 +8,23 @@ register('./typescript-loader.mjs', import.meta.url);
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** One build and one Postgres for the whole run, unless TEST_DATABASE_URL names one. */
+/** One build and one Postgres for the whole run, unless TEST_DATABASE_URL names one, and one run of the migrations. */
 export default async function globalSetup() {
   build();
-  if (process.env.TEST_DATABASE_URL) return;
-  const { startTestServer } = await import('./test-server.ts');
-  const server = await startTestServer();
-  process.env.TEST_DATABASE_URL = server.url;
-  globalThis.drawdownTestServer = server;
+  if (!process.env.TEST_DATABASE_URL) {
+    const { startTestServer } = await import('./test-server.ts');
+    const server = await startTestServer();
+    process.env.TEST_DATABASE_URL = server.url;
+    globalThis.drawdownTestServer = server;
+  }
+  const [{ createTestDatabase }, { migrateReadModels }] = await Promise.all([
+    import('./postgres.ts'),
+    import('../../libs/read-models/migrate.ts'),
+  ]);
+  const migrated = await createTestDatabase();
+  globalThis.drawdownMigrated = migrated;
+  await migrateReadModels(migrated.url);
+  process.env.TEST_DATABASE_MIGRATED = migrated.url;
 }
 
 /** What the end-to-end tests start must be what the sources say. */
