@@ -26,6 +26,14 @@ describe('usage of the command line', () => {
       ['keys', 'create', '--name', ''],
       ['keys', 'create', '--name', 'x'.repeat(101)],
     ],
+    [
+      ['rebuild', '--to', '-1'],
+      ['rebuild', '--to', '2026-01-01'],
+    ],
+    [
+      ['rebuild', '--to', '1.5'],
+      ['rebuild', '--drop'],
+    ],
   ])('%j and %j are bad usage: exit code 2', async (...commands) => {
     for (const { code, stdout, stderr } of await Promise.all(commands.map((args) => drawdown(...args)))) {
       expect([code, stdout]).toEqual([2, '']);
