@@ -1,5 +1,4 @@
 import { createRequire } from 'node:module';
-import PdfDocument from 'pdfkit';
 import type { InvoiceAnswer, InvoiceLine } from '#libs/billing';
 import { wallClockAt } from '#libs/calendar';
 import { CURRENCIES, type BillingIdentity } from '#libs/catalog';
@@ -27,6 +26,7 @@ const WIDE = { plain: fontFile('DejaVuSansCondensed'), bold: fontFile('DejaVuSan
 
 /** An invoice as pages to send to the customer: the same bytes for the same invoice. Days are those of the customer's zone. */
 export async function invoicePdf(invoice: InvoiceAnswer): Promise<Buffer> {
+  const { default: PdfDocument } = await import('pdfkit'); // takes a while to load, and most processes make no pages
   const document = new PdfDocument({
     size: 'A4',
     margin: MARGIN,
