@@ -13,19 +13,13 @@ import {
   type Subscription,
 } from '../event-store.js';
 
-interface Stored extends NewEvent {
-  readonly stream: string;
-  readonly revision: number;
-  readonly position: bigint;
-}
-
 /**
  * The log in memory, for unit tests and simulation: everything the port promises except that it outlives the process.
  * @param options.identity default: another one each time
  */
 export function createMemoryEventStore(options: { readonly identity?: string } = {}): EventStore {
-  const log: Stored[] = [];
-  const streams = new Map<string, Stored[]>();
+  const log: RecordedEvent[] = [];
+  const streams = new Map<string, RecordedEvent[]>();
   const wakeUps = new Set<() => void>();
   const running = new Set<Subscription>();
   let closed = false;
@@ -34,7 +28,10 @@ export function createMemoryEventStore(options: { readonly identity?: string } =
     if (closed) throw new Error('the event store is closed');
   };
 
-  function appendOne({ stream, expectedRevision, events }: AppendBatch): AppendResult {
+  function appendOne(
+    { stream, expectedRevision }: AppendBatch,
+    events: readonly ParsedEvent[],
+  ): AppendResult {
     const standing = streams.get(stream) ?? [];
     const currentRevision = standing.length - 1;
     const revision = expectedRevision + events.length;
@@ -44,17 +41,14 @@ export function createMemoryEventStore(options: { readonly identity?: string } =
         ? { outcome: 'appended', revision, positions: again.map((event) => event.position) }
         : { outcome: 'conflict', currentRevision };
     }
-    const added = events.map(({ id, type, data, metadata }, i): Stored => {
-      return {
-        id,
-        type,
-        data,
-        metadata,
+    const added = events.map((event, i): RecordedEvent =>
+      Object.freeze({
+        ...event,
         stream,
         revision: expectedRevision + 1 + i,
         position: BigInt(log.length + 1 + i),
-      };
-    });
+      }),
+    );
     log.push(...added);
     if (expectedRevision === NO_STREAM) streams.set(stream, added);
     else standing.push(...added);
@@ -70,7 +64,7 @@ export function createMemoryEventStore(options: { readonly identity?: string } =
       throw new Error(
         `checkpoint ${start} lies beyond the end of the log, ${log.length}: it belongs to another log`,
       );
-    const events = log.slice(start, start + limit).map(recorded);
+    const events = log.slice(start, start + limit);
     const end = start + events.length;
     return { events, checkpoint: events.length > 0 ? String(end) : after, position: BigInt(end) };
   }
@@ -83,9 +77,8 @@ export function createMemoryEventStore(options: { readonly identity?: string } =
       open();
       checkBatches(batches);
       // parsed before anything is written, like a database would
-      for (const { events } of batches)
-        for (const { data, metadata } of events) void [JSON.parse(data), JSON.parse(metadata)];
-      const results = batches.map(appendOne);
+      const parsed = batches.map(({ events }) => events.map(parse));
+      const results = batches.map((batch, n) => appendOne(batch, parsed[n]!));
       wakeUps.forEach((wake) => wake());
       return results;
     },
@@ -94,7 +87,7 @@ export function createMemoryEventStore(options: { readonly identity?: string } =
       open();
       if (!Number.isSafeInteger(from) || from < 0) throw new Error(`bad revision ${from}`);
       const events = streams.get(stream) ?? [];
-      for (let revision = from; revision < events.length; revision++) yield recorded(events[revision]!);
+      for (let revision = from; revision < events.length; revision++) yield events[revision]!;
     },
 
     readAll: async (after, limit) => {
@@ -156,10 +149,19 @@ export function createMemoryEventStore(options: { readonly identity?: string } =
   };
 }
 
-/** Parsed anew for every reader: nobody can change what another one reads. */
-const recorded = ({ data, metadata, ...rest }: Stored): RecordedEvent => ({
-  ...rest,
-  data: JSON.parse(data) as RecordedEvent['data'],
+type ParsedEvent = Pick<RecordedEvent, 'id' | 'type' | 'data' | 'dataText' | 'metadata'>;
+
+/** Once for all readers, and frozen: nobody can change what another one reads. */
+const parse = ({ id, type, data, metadata }: NewEvent): ParsedEvent => ({
+  id,
+  type,
+  data: frozen(JSON.parse(data) as RecordedEvent['data']),
   dataText: data,
-  metadata: JSON.parse(metadata) as RecordedEvent['metadata'],
+  metadata: frozen(JSON.parse(metadata) as RecordedEvent['metadata']),
 });
+
+function frozen<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  Object.values(value).forEach(frozen);
+  return Object.freeze(value);
+}
