@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, expect, test } from '@jest/globals';
 import { startProtocolServer } from '../support/eventstoredb/start.js';
 import { createClient } from '../support/client.js';
-import { createTestDatabase } from '../support/postgres.js';
+import { createMigratedDatabase } from '../support/postgres.js';
 import { bootstrapOf, makeKeys, runCli, runToEnd, startServer } from '../support/server.js';
 import { until } from '../support/wait.js';
 import { balanceOf, expectProblem, grant, newAccount, ok } from '../e2e/world.js';
@@ -21,7 +21,7 @@ afterEach(async () => {
 async function given() {
   const folder = mkdtempSync(join(tmpdir(), 'drawdown-log-'));
   leave.push(() => rmSync(folder, { recursive: true, force: true }));
-  const database = await createTestDatabase();
+  const database = await createMigratedDatabase();
   leave.push(() => database.drop());
   const keys = makeKeys();
   const [logPort, port] = [await freePort(), await freePort()];
