@@ -1,34 +1,22 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { bootstrapOf, makeKeys, startServer } from '../support/server.js';
-import type { Answer, Client, Payload } from '../support/client.js';
+import type { Answer, Payload } from '../support/client.js';
 import { CREDIT_ROUTES } from './bad-credit-routes.js';
 import { PLAN_ROUTES } from './bad-plan-routes.js';
 import { PAYMENT_ROUTES, preparePayments } from './bad-payment-routes.js';
 import { CATALOG_ROUTES, prepare, type Route } from './bad-routes.js';
 import { prepareSubscriptions, SUBSCRIPTION_ROUTES } from './bad-subscription-routes.js';
-import {
-  balanceOf,
-  expectProblem,
-  grant,
-  newAccount,
-  ok,
-  openWorld,
-  transactionsOf,
-  type World,
-} from './world.js';
+import { balanceOf, expectProblem, grant, newAccount, ok, transactionsOf, worldOfTests } from './world.js';
 
 /** Whatever a client can send gets its problem, names the field, writes nothing, and is never a 5xx. */
 
-let world: World;
-let api: Client;
+const world = worldOfTests();
+const { api } = world;
 beforeAll(async () => {
-  world = await openWorld();
-  api = world.api;
   await prepare(api);
   await prepareSubscriptions(api);
   await preparePayments(api, world.jobs);
 });
-afterAll(() => world.close());
 
 const head = async (): Promise<number> => ok(await api.get('/health/ready'), 200).log.position;
 /** Events behind a position, without what the worker writes meanwhile about the subscriptions that are there. */

@@ -1,27 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Client } from '../support/client.js';
+import { describe, expect, test } from '@jest/globals';
 import { BROKEN_BODIES } from './bad-values.js';
-import {
-  balanceOf,
-  expectProblem,
-  fresh,
-  grant,
-  newCustomer,
-  newMeter,
-  ok,
-  openWorld,
-  type World,
-} from './world.js';
+import { balanceOf, expectProblem, fresh, grant, newCustomer, newMeter, ok, worldOfTests } from './world.js';
 
 /** Bad bodies, batches, queries and paths as a whole: each gets its problem and writes nothing. */
 
-let world: World;
-let api: Client;
-beforeAll(async () => {
-  world = await openWorld();
-  api = world.api;
-});
-afterAll(() => world.close());
+const world = worldOfTests();
+const { api } = world;
 
 const head = async (): Promise<number> => ok(await api.get('/health/ready'), 200).log.position;
 

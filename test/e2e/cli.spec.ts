@@ -1,8 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { runCli, startCli, type Environment } from '../support/server.js';
+import { runCli, startCli } from '../support/server.js';
 import { until } from '../support/wait.js';
-import type { Client } from '../support/client.js';
 import {
   balanceOf,
   consume,
@@ -11,21 +10,19 @@ import {
   newAccount,
   ok,
   ON_EVENT_STORE_DB,
-  openWorld,
   sumOf,
   transactionsOf,
+  worldOfTests,
   type Account,
-  type World,
 } from './world.js';
 
 /** The operator's commands, beside a running server. */
 
-let world: World;
-let api: Client;
-let env: Environment;
+const world = worldOfTests();
+const { api } = world;
 const accounts: Account[] = [];
 
-const drawdown = (...args: string[]) => runCli(args, env);
+const drawdown = (...args: string[]) => runCli(args, world.store.env);
 async function json(...args: string[]): Promise<any> {
   const { code, stdout, stderr } = await drawdown('--json', ...args);
   if (code !== 0) throw new Error(`${args.join(' ')} ended with ${code}: ${stderr}${stdout}`);
@@ -42,9 +39,6 @@ async function onDatabase(sql: string): Promise<number> {
 }
 
 beforeAll(async () => {
-  world = await openWorld();
-  api = world.api;
-  env = world.store.env;
   for (let n = 0; n < 3; n += 1) {
     const account = await newAccount(api);
     accounts.push(account);
@@ -53,7 +47,6 @@ beforeAll(async () => {
     await consume(api, { ...account, amount: 20, onShortage: 'pending' });
   }
 });
-afterAll(() => world.close());
 
 const caughtUp = async () => {
   const head = ok(await api.get('/health/ready')).log.position as number;
@@ -187,7 +180,7 @@ describe('rebuild that is interrupted', () => {
     try {
       // whoever reads holds the swap up
       await reader.query('begin; select count(*) from read_models.usage');
-      const { output, exited, signal: send } = startCli(['rebuild'], env);
+      const { output, exited, signal: send } = startCli(['rebuild'], world.store.env);
       await until(async () => (await shadows()) === 1);
       if (signal === 'SIGINT')
         for (const args of [['rebuild'], ['rebuild', '--to', '1']])

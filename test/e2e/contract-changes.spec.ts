@@ -1,5 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Client } from '../support/client.js';
+import { describe, expect, test } from '@jest/globals';
 import {
   balanceOf,
   consume,
@@ -14,23 +13,17 @@ import {
   newMeter,
   nowOf,
   ok,
-  openWorld,
   readGrant,
   sumOf,
   transactionsOf,
+  worldOfTests,
   type Account,
-  type World,
 } from './world.js';
 
 /** What happens to grants and consumptions after the fact: amendments, entries, ends by hand, reversals, corrections. */
 
-let world: World;
-let api: Client;
-beforeAll(async () => {
-  world = await openWorld();
-  api = world.api;
-});
-afterAll(() => world.close());
+const world = worldOfTests();
+const { api } = world;
 
 const change = (id: string, action: string, body: object, headers = {}) =>
   api.post(`/v1/credits/grants/${id}/${action}`, body, headers);

@@ -1,5 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Client } from '../support/client.js';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import {
   balanceOf,
   consume,
@@ -11,21 +10,15 @@ import {
   newMeter,
   newUnit,
   ok,
-  openWorld,
   transactionsOf,
+  worldOfTests,
   type Account,
-  type World,
 } from './world.js';
 
 /** Drawing credit: policies, contexts, order, debt, and the rows that it leaves. */
 
-let world: World;
-let api: Client;
-beforeAll(async () => {
-  world = await openWorld();
-  api = world.api;
-});
-afterAll(() => world.close());
+const world = worldOfTests();
+const { api } = world;
 
 const CONSUME = '/v1/credits/consume';
 const refused = async (body: object, detail?: RegExp) => {

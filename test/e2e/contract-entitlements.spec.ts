@@ -1,27 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Client } from '../support/client.js';
-import {
-  DAY,
-  expectProblem,
-  fresh,
-  HOUR,
-  iso,
-  newCustomer,
-  nowOf,
-  ok,
-  openWorld,
-  type World,
-} from './world.js';
+import { describe, expect, test } from '@jest/globals';
+import { DAY, expectProblem, fresh, HOUR, iso, newCustomer, nowOf, ok, worldOfTests } from './world.js';
 
 /** Entitlements: what wins, what was used, what is left; and users who enrol. */
 
-let world: World;
-let api: Client;
-beforeAll(async () => {
-  world = await openWorld();
-  api = world.api;
-});
-afterAll(() => world.close());
+const world = worldOfTests();
+const { api } = world;
 
 const free = { type: 'fixed', label: 'Base', amount_cents: 0, recurrence_rule: 'FREQ=MONTHLY' };
 const charged = { ...free, amount_cents: 1000 };

@@ -1,5 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Client } from '../support/client.js';
+import { describe, expect, test } from '@jest/globals';
 import {
   balanceOf,
   consume,
@@ -14,22 +13,16 @@ import {
   newMeter,
   nowOf,
   ok,
-  openWorld,
   readGrant,
   transactionsOf,
+  worldOfTests,
   type Account,
-  type World,
 } from './world.js';
 
 /** Credit set aside for work under way: placed, captured, released or timed out exactly once. */
 
-let world: World;
-let api: Client;
-beforeAll(async () => {
-  world = await openWorld();
-  api = world.api;
-});
-afterAll(() => world.close());
+const world = worldOfTests();
+const { api } = world;
 
 const HOLDS = '/v1/credits/holds';
 const place = async (body: object) => ok(await api.post(HOLDS, body), 201);

@@ -1,19 +1,14 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { until } from '../support/wait.js';
 import type { Client } from '../support/client.js';
-import { consume, expectProblem, grant, newAccount, ok, openWorld, type World } from './world.js';
+import { consume, expectProblem, grant, newAccount, ok, worldOfTests } from './world.js';
 
 /** What surrounds the credits: who may call, keys, the audit of the log, health and documentation. */
 
-let world: World;
-let api: Client;
-beforeAll(async () => {
-  world = await openWorld();
-  api = world.api;
-});
-afterAll(() => world.close());
+const world = worldOfTests();
+const { api } = world;
 
 /** Every route of this version and a path on it; what a secret key may call, then what a trigger key may. */
 const READS = [

@@ -1,5 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Client } from '../support/client.js';
+import { describe, expect, test } from '@jest/globals';
 import {
   consume,
   DAY,
@@ -12,21 +11,15 @@ import {
   newUnit,
   nowOf,
   ok,
-  openWorld,
   sumOf,
   transactionsOf,
-  type World,
+  worldOfTests,
 } from './world.js';
 
 /** Answers from the account itself: may service go on, why was it drawn so, how long does it last, and the books. */
 
-let world: World;
-let api: Client;
-beforeAll(async () => {
-  world = await openWorld();
-  api = world.api;
-});
-afterAll(() => world.close());
+const world = worldOfTests();
+const { api } = world;
 
 const of = (customerId: string) => `/v1/credits/customers/${customerId}`;
 const get = async (path: string) => ok(await api.get(path), 200);

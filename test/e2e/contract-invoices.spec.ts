@@ -1,5 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Client } from '../support/client.js';
+import { describe, expect, test } from '@jest/globals';
 import {
   DAY,
   expectProblem,
@@ -9,20 +8,14 @@ import {
   newMeter,
   nowOf,
   ok,
-  openWorld,
   positionOf,
-  type World,
+  worldOfTests,
 } from './world.js';
 
 /** Invoices: made when periods end, with what stands behind each line, and what becomes of them. */
 
-let world: World;
-let api: Client;
-beforeAll(async () => {
-  world = await openWorld();
-  api = world.api;
-});
-afterAll(() => world.close());
+const world = worldOfTests();
+const { api } = world;
 
 const process = async (time: number) =>
   ok(await world.jobs.post('/v1/trigger/billing/process-invoices', { timestamp: iso(time) }), 200);

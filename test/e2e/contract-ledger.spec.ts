@@ -1,5 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Client } from '../support/client.js';
+import { describe, expect, test } from '@jest/globals';
 import {
   balanceOf,
   consume,
@@ -12,23 +11,17 @@ import {
   newCustomer,
   newUnit,
   ok,
-  openWorld,
   readGrant,
   sumOf,
   transactionsOf,
+  worldOfTests,
   type Account,
-  type World,
 } from './world.js';
 
 /** Which grant burns first, what debt remembers, and the rows that all of it leaves. */
 
-let world: World;
-let api: Client;
-beforeAll(async () => {
-  world = await openWorld();
-  api = world.api;
-});
-afterAll(() => world.close());
+const world = worldOfTests();
+const { api } = world;
 
 const CONSUME = '/v1/credits/consume';
 const streamOf = async ({ customerId }: Pick<Account, 'customerId'>) =>

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import type { Client } from '../support/client.js';
 import { until } from '../support/wait.js';
 import {
@@ -10,26 +10,14 @@ import {
   type Told,
   type Webhook,
 } from '../support/webhooks.js';
-import {
-  DAY,
-  expectProblem,
-  fresh,
-  iso,
-  newCustomer,
-  ok,
-  openWorld,
-  positionOf,
-  type World,
-} from './world.js';
+import { DAY, expectProblem, fresh, iso, newCustomer, ok, positionOf, worldOfTests } from './world.js';
 
 /** The merchant's settings, and how invoices are paid: by webhooks, from the customer's methods, and by dunning. */
 
-let world: World;
-let api: Client;
+const world = worldOfTests({ SECRETS_KEY: 'c'.repeat(64) });
+const { api } = world;
 let provider: Client;
 beforeAll(async () => {
-  world = await openWorld({ SECRETS_KEY: 'c'.repeat(64) });
-  api = world.api;
   provider = world.server.client();
   const settings = {
     taxRate: '0.19',
@@ -42,7 +30,6 @@ beforeAll(async () => {
   };
   ok(await api.patch('/v1/merchant', settings), 200);
 });
-afterAll(() => world.close());
 
 /** An invoice of 5.00 EUR and tax on it. */
 async function newInvoice(): Promise<any> {

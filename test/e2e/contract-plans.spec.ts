@@ -1,16 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Client } from '../support/client.js';
-import { expectProblem, fresh, newCustomer, ok, openWorld, positionOf, type World } from './world.js';
+import { describe, expect, test } from '@jest/globals';
+import { expectProblem, fresh, newCustomer, ok, positionOf, worldOfTests } from './world.js';
 
 /** Features, versions of plans, prices, members of organisations, pricing tables and enrolment rules. */
 
-let world: World;
-let api: Client;
-beforeAll(async () => {
-  world = await openWorld();
-  api = world.api;
-});
-afterAll(() => world.close());
+const world = worldOfTests();
+const { api } = world;
 
 const monthly = (unitAmountCents: number, currency = 'USD') => ({
   currency,

@@ -1,5 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Client } from '../support/client.js';
+import { describe, expect, test } from '@jest/globals';
 import {
   consume,
   expectProblem,
@@ -11,21 +10,15 @@ import {
   newMeter,
   newUnit,
   ok,
-  openWorld,
   positionOf,
   transactionsOf,
-  type World,
+  worldOfTests,
 } from './world.js';
 
 /** What every read promises: positions, pages, filters. */
 
-let world: World;
-let api: Client;
-beforeAll(async () => {
-  world = await openWorld();
-  api = world.api;
-});
-afterAll(() => world.close());
+const world = worldOfTests();
+const { api } = world;
 
 describe('lists', () => {
   test('lead by cursors to the end, in one order, each row once', async () => {

@@ -1,5 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Client } from '../support/client.js';
+import { describe, expect, test } from '@jest/globals';
 import {
   balanceOf,
   consume,
@@ -14,23 +13,17 @@ import {
   newCustomer,
   nowOf,
   ok,
-  openWorld,
   readGrant,
   sumOf,
   transactionsOf,
+  worldOfTests,
   type Account,
-  type World,
 } from './world.js';
 
 /** Grants that renew: by a rule or on billing, what becomes of what is left, and the job that does it. */
 
-let world: World;
-let api: Client;
-beforeAll(async () => {
-  world = await openWorld();
-  api = world.api;
-});
-afterAll(() => world.close());
+const world = worldOfTests();
+const { api } = world;
 
 const RENEWALS = '/v1/credits/renewals';
 const renew = async (time: number) =>

@@ -1,5 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Client } from '../support/client.js';
+import { describe, expect, test } from '@jest/globals';
 import {
   consume,
   DAY,
@@ -10,20 +9,14 @@ import {
   newCustomer,
   nowOf,
   ok,
-  openWorld,
   positionOf,
-  type World,
+  worldOfTests,
 } from './world.js';
 
 /** Subscriptions and seats: their periods, and the grants that begin, renew and end with them. */
 
-let world: World;
-let api: Client;
-beforeAll(async () => {
-  world = await openWorld();
-  api = world.api;
-});
-afterAll(() => world.close());
+const world = worldOfTests();
+const { api } = world;
 
 const MONTHLY = { type: 'fixed', label: 'Base', amount_cents: 1000, recurrence_rule: 'FREQ=MONTHLY' };
 const SEATS = { type: 'per_unit', label: 'Seats', unit_amount_cents: 500, recurrence_rule: 'FREQ=MONTHLY' };

@@ -1,6 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { bootstrapOf, makeKeys, startServer } from '../support/server.js';
-import type { Client } from '../support/client.js';
 import {
   balanceOf,
   consume,
@@ -19,20 +18,14 @@ import {
   readGrant,
   SECOND,
   transactionsOf,
+  worldOfTests,
   type Account,
-  type World,
 } from './world.js';
 
 /** The test clock, scheduled and expiring grants, late and future usage, and the environment that has no such clock. */
 
-let world: World;
-let api: Client;
-let jobs: Client;
-beforeAll(async () => {
-  world = await openWorld();
-  ({ api, jobs } = world);
-});
-afterAll(() => world.close());
+const world = worldOfTests();
+const { api, jobs } = world;
 
 const CONSUME = '/v1/credits/consume';
 const RENEWALS = '/v1/trigger/credits/process-grant-renewals';
@@ -361,7 +354,6 @@ describe('the test clock', () => {
     const { account, now } = await accountNow();
     await onlyMoveClock(now + 3 * DAY);
     await world.restart();
-    ({ api, jobs } = world);
     expect(await nowOf(api, account.customerId)).toBeGreaterThanOrEqual(now + 3 * DAY);
   });
 });

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import type { Answer, Client } from '../support/client.js';
 import { bootstrapOf, makeKeys, startServer } from '../support/server.js';
 import {
@@ -11,21 +11,15 @@ import {
   newCustomer,
   newMeter,
   ok,
-  openWorld,
   positionOf,
   transactionsOf,
-  type World,
+  worldOfTests,
 } from './world.js';
 
 /** Idempotency, own ids, positions: what every write promises. */
 
-let world: World;
-let api: Client;
-beforeAll(async () => {
-  world = await openWorld();
-  api = world.api;
-});
-afterAll(() => world.close());
+const world = worldOfTests();
+const { api } = world;
 
 const replayed = ({ headers }: Answer): string | null => headers.get('idempotent-replayed');
 const keyed = (key: string) => ({ 'Idempotency-Key': key });
@@ -220,7 +214,6 @@ describe('a key', () => {
 
   test('still does after a restart of the server', async () => {
     await world.restart();
-    api = world.api;
     for (const name of Object.keys(writes)) expectReplay(name, await send(api, name));
   });
 

@@ -1,5 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Client } from '../support/client.js';
+import { describe, expect, test } from '@jest/globals';
 import { until } from '../support/wait.js';
 import {
   balanceOf,
@@ -12,19 +11,13 @@ import {
   newMeter,
   nowOf,
   ok,
-  openWorld,
-  type World,
+  worldOfTests,
 } from './world.js';
 
 /** What hardly anybody sends is taken like anything else, harms nobody, and is stored as the schemas say. */
 
-let world: World;
-let api: Client;
-beforeAll(async () => {
-  world = await openWorld();
-  api = world.api;
-});
-afterAll(() => world.close());
+const world = worldOfTests();
+const { api } = world;
 
 const MOST = '9'.repeat(24);
 const ready = async () => ok(await api.get('/health/ready'), 200);

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import {
   balanceOf,
   grant,
@@ -9,14 +9,12 @@ import {
   openWorld,
   readGrant,
   transactionsOf,
-  type World,
+  worldOfTests,
 } from './world.js';
 
 /** What the three vendors' own pages say, sent as it stands there. */
 
-let world: World;
-beforeAll(async () => void (world = await openWorld()));
-afterAll(() => world.close());
+const world = worldOfTests();
 
 const LUMEN = {
   componentDefinition: `{

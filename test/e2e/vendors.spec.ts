@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import {
   balanceOf,
   consume,
@@ -13,17 +13,14 @@ import {
   newMeter,
   nowOf,
   ok,
-  openWorld,
   readGrant,
   transactionsOf,
-  type World,
+  worldOfTests,
 } from './world.js';
 
 /** What the three vendors' own pages say, sent as it stands there. */
 
-let world: World;
-beforeAll(async () => void (world = await openWorld()));
-afterAll(() => world.close());
+const world = worldOfTests();
 
 describe("PaymentKit's credit-based billing", () => {
   const expiresAt = (now: number) => iso(now + 30 * DAY);

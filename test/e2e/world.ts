@@ -1,10 +1,10 @@
-import { expect } from '@jest/globals';
+import { afterAll, beforeAll, expect } from '@jest/globals';
 import type { EventStore } from '#libs/event-store';
 import { openEventStoreDb } from '#libs/event-store/eventstoredb';
 import { openPostgresEventStore } from '#libs/event-store/postgres';
 import { Ajv } from 'ajv';
 import { METADATA_SCHEMA, payloadFaults } from '#libs/event-types';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import { createMigratedDatabase, type TestDatabase } from '../support/postgres.js';
 import {
   bootstrapOf,
   makeKeys,
@@ -69,6 +69,44 @@ export async function openWorld(extra: Environment = {}): Promise<World> {
   };
 }
 
+/** A world for the tests of a file, open from before the first until after the last. Its clients follow it through restarts. */
+export function worldOfTests(extra: Environment = {}): World {
+  let opened: World | undefined;
+  const world = (): World => {
+    if (!opened) throw new Error('a world opens before the tests, not while they are collected');
+    return opened;
+  };
+  beforeAll(async () => void (opened = await openWorld(extra)));
+  afterAll(() => opened?.close());
+  return {
+    get server() {
+      return world().server;
+    },
+    get store() {
+      return world().store;
+    },
+    get env() {
+      return world().env;
+    },
+    get keys() {
+      return world().keys;
+    },
+    api: following(() => world().api),
+    jobs: following(() => world().jobs),
+    restart: () => world().restart(),
+    close: () => world().close(),
+  };
+}
+
+const following = (client: () => Client): Client => ({
+  get: (...args) => client().get(...args),
+  post: (...args) => client().post(...args),
+  patch: (...args) => client().patch(...args),
+  delete: (...args) => client().delete(...args),
+  send: (...args) => client().send(...args),
+  all: (...args) => client().all(...args),
+});
+
 /** A database and a log of their own. */
 export interface TestStore {
   readonly env: Environment;
@@ -77,7 +115,7 @@ export interface TestStore {
 }
 
 export async function openStore(): Promise<TestStore> {
-  const [database, log] = await Promise.all([createTestDatabase(), openLog()]);
+  const [database, log] = await Promise.all([createMigratedDatabase(), openLog()]);
   return {
     env: { DATABASE_URL: database.url, ...log.env },
     database,
