@@ -6,13 +6,7 @@ import { subscriptions } from '#libs/commands/subscriptions';
 import { openEventStoreDb } from '#libs/event-store/eventstoredb';
 import { openPostgresEventStore } from '#libs/event-store/postgres';
 import { DAY } from '#libs/kernel';
-import {
-  PROJECTIONS,
-  READ_MODEL_NAMES,
-  verifyLedger,
-  type ReadModels,
-  type Verification,
-} from '#libs/read-models';
+import { PROJECTIONS, READ_MODEL_NAMES, verifyLedger, type Verification } from '#libs/read-models';
 import { appendEvent } from '../support/append-event.js';
 import { draw, fixed, source, usage, usageComponent } from '../support/billing-world.js';
 import { beginning } from '../support/invoice-world.js';
@@ -36,7 +30,6 @@ describe('verification', () => {
   const store = (connectionString: string) => openPostgresEventStore({ connectionString });
   let written: TestDatabase;
   let ledger: Ledger;
-  let models: ReadModels;
   beforeAll(async () => {
     ledger = await givenLedger({ store });
     for (const c of ['c1', 'c2', 'c3']) {
@@ -119,7 +112,6 @@ describe('verification', () => {
   beforeEach(async () => {
     ledger = await givenLedger({ store, like: written });
     ledger.clock.now = NOW + DAY;
-    models = await ledger.project();
   });
   afterEach(() => ledger.close());
 
@@ -148,6 +140,7 @@ describe('verification', () => {
 
   test('finds nothing where nothing is wrong, whatever is written meanwhile', async () => {
     const head = await ledger.eventStore.head();
+    await ledger.project();
     const [result] = await Promise.all([
       verify(),
       (async () => {
@@ -208,7 +201,6 @@ describe('verification', () => {
   });
 
   test('compares at the position the rows reflect, not at the end of the log', async () => {
-    await models.close();
     await ledger.write('c2', grant('later', 7n));
     const result = await verify();
     expect(result).toMatchObject({ faultCount: 0, differenceCount: 0 });
@@ -474,7 +466,7 @@ describe('verification', () => {
       balanceAfter: '50',
     };
     await appendEvent(ledger.eventStore, { stream, type: 'GrantIssued', data, schemaVersion: 1 });
-    await ledger.caughtUp(models);
+    await ledger.caughtUp(await ledger.project());
     const { faults, differences } = await verify();
     expect(faults).toEqual([
       expect.objectContaining({ stream, reason: 'balanceAfter is 50, what follows is 5' }),
