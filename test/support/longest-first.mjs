@@ -1,7 +1,10 @@
 import sequencer from '@jest/test-sequencer';
 
 /** Files that take longest, though they are short themselves: begun last, they would leave the other worker idle. */
-const LONG = ['test/simulation/', 'test/transfer/cli', 'test/e2e/cli', 'test/outages/', 'test/cli/'];
+const LONG = [
+  ...['test/outages/', 'test/simulation/', 'test/e2e/processes', 'test/transfer/', 'test/e2e/cli'],
+  ...['test/read-models/verify', 'test/e2e/schedules', 'test/contract/eventstoredb.spec', 'test/cli/'],
+];
 
 const Sequencer = sequencer.default ?? sequencer;
 
