@@ -98,8 +98,10 @@ test('frozen, then killed: writes are refused with 503 and Retry-After, and sent
   await refusedAndSettled('killed', async () => void (store = await log()));
   await until(async () => (await api.get('/health/ready')).status === 200);
   // what projects comes back after what writes
-  const balance = () => balanceOf(api, account.customerId, account.unit);
-  await until(async () => (await balance())?.available === '90', { timeoutMs: 20_000 });
+  const { position } = ok(await api.get('/health/ready'), 200).log;
+  const balances = `/v1/credits/customers/${account.customerId}/balances?minPosition=${position}`;
+  await until(async () => (await api.get(balances)).status === 200, { timeoutMs: 20_000 });
+  expect(await balanceOf(api, account.customerId, account.unit)).toMatchObject({ available: '90' });
 }, 90_000);
 
 test('is logged when it begins and when it is over, not in between', async () => {
