@@ -32,7 +32,7 @@ export interface NewKey {
   readonly value?: string;
 }
 
-/** Stores a key and gives its value, which nothing can give again. */
+/** Stores a key and gives its value, which nothing can give again but for a publishable one. */
 export async function createKey(
   { writer }: Pick<Runtime, 'writer'>,
   context: Omit<CommandContext, 'tenant' | 'idempotencyKey'>,
@@ -46,7 +46,10 @@ export async function createKey(
     command: (now): ApiKeyCommand => ({
       type: 'Create',
       now,
-      key: { id, tenant, environment, kind, name, prefix: keyPrefix(value), hash },
+      key: {
+        ...{ id, tenant, environment, kind, name, prefix: keyPrefix(value), hash },
+        ...(kind === 'publishable' ? { value } : {}),
+      },
     }),
   });
   return { key: (await written.stateAfter())!, value };
@@ -102,7 +105,13 @@ export async function bootstrapKeys(
 
 const INSTALLATION = 'first-start';
 
-type ListedKey = Omit<ApiKey, 'hash'>;
+/** A key as it may be shown again: with its value where that is public. */
+export type ShownKey = Omit<ApiKey, 'hash' | 'value'> & { readonly key: string | null };
+
+export const shownKey = ({ hash: _, value, ...key }: ApiKey): ShownKey => ({
+  ...key,
+  key: value ?? null,
+});
 
 /**
  * Every key of every tenant, oldest first: as the read model has it, where it was made from this log, and on from there as
@@ -111,11 +120,11 @@ type ListedKey = Omit<ApiKey, 'hash'>;
 export async function listKeys({
   pool,
   eventStore,
-}: Pick<Runtime, 'pool' | 'eventStore'>): Promise<readonly ListedKey[]> {
+}: Pick<Runtime, 'pool' | 'eventStore'>): Promise<readonly ShownKey[]> {
   const end = await eventStore.head();
   const { rows } = await pool.query<{
     checkpoint: Checkpoint | null;
-    body: Document<Omit<ListedKey, 'id' | 'createdAt' | 'revokedAt'>> | null;
+    body: Document<Omit<ApiKey, 'id' | 'createdAt' | 'revokedAt' | 'hash'>> | null;
   }>(
     `select at.checkpoint, key.body from read_models.checkpoints at
      left join read_models.catalog key on key.kind = 'apiKey'
@@ -141,7 +150,7 @@ export async function listKeys({
       }
     read = slice;
   }
-  return [...keys.values()].map(({ hash: _, ...key }) => key);
+  return [...keys.values()].map(shownKey);
 }
 
 const streamOf = (id: string): string => streamName(apiKeys.category, SYSTEM_TENANT, id);

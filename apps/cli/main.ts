@@ -3,12 +3,12 @@ import { join, resolve } from 'node:path';
 import { SingleBar } from 'cli-progress';
 import { Command } from 'commander';
 import pg from 'pg';
-import { createStreamWriter, type ApiKey, type Environment, type KeyKind } from '#libs/commands';
+import { createStreamWriter, type Environment, type KeyKind } from '#libs/commands';
 import { attachDatabase, ConfigError, parseConfig, systemClock } from '#libs/platform';
 import { migrateReadModels, READ_MODEL_NAMES } from '#libs/read-models';
 import { openEventStore } from '../event-store.js';
 import { failure } from '../failure.js';
-import { createKey, DEFAULT_TENANT, listKeys, revokeKey } from '../keys.js';
+import { createKey, DEFAULT_TENANT, listKeys, revokeKey, shownKey } from '../keys.js';
 import { Interrupted } from './interrupt.js';
 import { FileUnusable } from './log-file.js';
 import {
@@ -204,7 +204,7 @@ const kinds: readonly KeyKind[] = ['secret', 'publishable', 'trigger'];
 
 keys
   .command('create')
-  .description('Create a key; its value is printed this once.')
+  .description('Create a key; unless it is publishable, its value is printed this once.')
   .requiredOption('--name <name>', 'what it is for')
   .option('--type <type>', kinds.join(', '), 'secret')
   .option('--environment <environment>', environments.join(', '), 'live')
@@ -220,20 +220,20 @@ keys
         kind: type,
         name,
       });
-      print({ ...withoutHash(key), key: value }, () => [`${key.id} ${key.name}`, value]);
+      print({ ...shownKey(key), key: value }, () => [`${key.id} ${key.name}`, value]);
     });
   });
 
 keys
   .command('list')
-  .description('List keys; their values are not kept.')
+  .description('List keys; of publishable ones alone the value is kept.')
   .action(() =>
     run(async (tools) => {
       const found = await listKeys(tools);
       print(found, () =>
         found.map(
-          ({ id, environment, kind, prefix, name, revokedAt }) =>
-            `${id}  ${environment} ${kind}  ${prefix}...  ${name}${revokedAt === null ? '' : `  revoked ${revokedAt}`}`,
+          ({ id, environment, kind, prefix, key, name, revokedAt }) =>
+            `${id}  ${environment} ${kind}  ${key ?? `${prefix}...`}  ${name}${revokedAt === null ? '' : `  revoked ${revokedAt}`}`,
         ),
       );
     }),
@@ -246,12 +246,9 @@ keys
   .action((id: string) =>
     run(async (tools) => {
       const { key } = await revokeKey(tools, operator, id);
-      print(withoutHash(key), () => [`${key.id} revoked at ${key.revokedAt}`]);
+      print(shownKey(key), () => [`${key.id} revoked at ${key.revokedAt}`]);
     }),
   );
-
-/** What is kept of a key's value stays inside. */
-const withoutHash = ({ hash: _, ...key }: ApiKey): Omit<ApiKey, 'hash'> => key;
 
 const operator = { actor: 'operator', correlationId: 'command line' };
 

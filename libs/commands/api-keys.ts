@@ -14,7 +14,7 @@ import type { StreamKind } from './stream-kind.js';
 
 export type { Environment, KeyKind } from '#libs/event-types';
 
-/** An API key as the log knows it: never its value, only the SHA-256 of it and the first characters. */
+/** An API key as the log knows it: of its value the SHA-256 and the first characters, and all of it only where it is publishable. */
 export interface ApiKey extends Omit<ApiKeyCreated, 'at'> {
   readonly createdAt: string;
   readonly revokedAt: string | null;

@@ -8,7 +8,7 @@ export type Environment = 'live' | 'test';
 export type ApiKeyEvent =
   DomainEvent<'ApiKeyCreated', ApiKeyCreated> | DomainEvent<'ApiKeyRevoked', ApiKeyRevoked>;
 
-/** An API key was made. Its value is nowhere, only the SHA-256 of it and the first characters. */
+/** An API key was made. The value of one that opens more than pages show is nowhere, only the SHA-256 of it and the first characters. */
 export interface ApiKeyCreated {
   readonly id: string;
   /** Without the environment. */
@@ -23,6 +23,8 @@ export interface ApiKeyCreated {
    * @pattern ^[0-9a-f]{64}$
    */
   readonly hash: string;
+  /** Of a publishable key alone: it is in pages that everybody can read. */
+  readonly value?: string;
   readonly at: StoredInstant;
 }
 

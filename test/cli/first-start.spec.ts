@@ -33,7 +33,7 @@ describe('keys', () => {
     const first = await keys('create', '--name', 'first');
     const second = await keys('create', '--name', 'second');
     const { revokedAt } = await keys('revoke', first.id);
-    const shown = [{ ...first, revokedAt }, second].map(({ key: _, ...key }) => key);
+    const shown = [{ ...first, revokedAt }, second].map((key) => ({ ...key, key: null }));
     expect(await keys('list')).toEqual(shown);
 
     const server = await startServer(env);
@@ -53,6 +53,8 @@ describe('keys', () => {
     const listed = await keys('list');
     expect(listed.slice(0, 2)).toEqual([shown[0], { ...shown[1], revokedAt: revokedLater }]);
     expect([listed.length, listed.at(-1)]).toEqual([9, expect.objectContaining({ id: last.id })]);
+    const publishable = printed.filter((text) => text.startsWith('pk')).sort();
+    expect(listed.flatMap(({ key }: { key: string | null }) => key ?? []).sort()).toEqual(publishable);
   });
 
   test('are printed once, and are of each kind and environment', async () => {

@@ -170,6 +170,25 @@ describe('API keys', () => {
     expectProblem(await own.get('/v1/customers'), 401, 'unauthorized');
     expectProblem(await api.delete('/v1/api-keys/key_none'), 404, 'not_found');
   });
+
+  test('that are publishable are listed with their value, and repeated with it', async () => {
+    const create = (keyType: string) =>
+      api.post('/v1/api-keys', { name: 'page', keyType }, { 'Idempotency-Key': keyType });
+    const { key, id } = ok(await create('publishable'), 201);
+    expect(key).toMatch(/^pk_test_/);
+    expect(ok(await create('publishable'), 201)).toMatchObject({ id, key });
+    const secret = ok(await create('secret'), 201);
+    expect(ok(await create('secret'), 201)).toEqual({ ...secret, key: null });
+    const listed = await until(
+      async () => {
+        const keys = new Map((await api.all('/v1/api-keys')).map((one) => [one['id'], one['key']]));
+        return keys.has(secret.id) ? keys : undefined;
+      },
+      { what: 'both keys in the list' },
+    );
+    expect([listed.get(id), listed.get(secret.id)]).toEqual([key, null]);
+    expect(ok(await api.delete(`/v1/api-keys/${id}`), 200)).toMatchObject({ key });
+  });
 });
 
 describe('the audit', () => {

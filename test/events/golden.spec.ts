@@ -50,6 +50,8 @@ const SEATS = golden('catalogue.seats.json');
 /** A subscription's whole life. */
 const SUBSCRIPTION = golden('subscription.v1.json');
 const INSTALLATION = golden('installation.v1.json');
+/** A key whose value is kept. */
+const PUBLISHABLE = golden('installation.publishable.json');
 const INVOICES = golden('invoices.v1.json');
 /** Of customers who have a time zone. */
 const ZONED = golden('invoices.zone.json');
@@ -67,6 +69,7 @@ const ALL = [
   ...SEATS,
   ...SUBSCRIPTION,
   ...INSTALLATION,
+  ...PUBLISHABLE,
   ...INVOICES,
   ...ZONED,
   ...PAYMENTS,

@@ -50,7 +50,7 @@ export class KeysController {
   @ApiOperation({
     summary: 'Create a key',
     description:
-      'Its value is in this answer and never again: a repeated request is answered with `key: null`.',
+      'Its value is in this answer and never again, unless it is publishable: a repeated request is answered with `key: null`.',
   })
   @ApiIdempotencyKey()
   async create(
@@ -79,11 +79,14 @@ export class KeysController {
     );
     answerRead(reply, await current.eventStore.head());
     if (replayed) void reply.header('Idempotent-Replayed', 'true');
-    return { ...answer, key: replayed ? null : value };
+    return { ...answer, key: replayed ? (answer.key ?? null) : value };
   }
 
   @Get()
-  @ApiOperation({ summary: 'List keys', description: 'Prefixes only.' })
+  @ApiOperation({
+    summary: 'List keys',
+    description: 'Of publishable ones with the value, of others with the prefix.',
+  })
   async list(@Read() call: ReadCall, @Query() query: ListQuery) {
     await this.gate.pass(call, query);
     const { data, nextKey, position } = await this.queries.execute(
@@ -124,12 +127,13 @@ export class KeysController {
   }
 }
 
-const shown = ({ id, name, kind, environment, prefix, createdAt, revokedAt }: ApiKey) => ({
+const shown = ({ id, name, kind, environment, prefix, value, createdAt, revokedAt }: ApiKey) => ({
   id,
   name,
   keyType: kind,
   environment,
   prefix,
+  key: value ?? null,
   createdAt,
   revokedAt,
 });

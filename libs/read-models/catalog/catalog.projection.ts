@@ -60,8 +60,11 @@ function foldApiKey(
 ): Document<Attributes> | null {
   const at = event.data['at'] as string;
   if (event.type === 'ApiKeyCreated') {
-    const { tenant, environment, kind, name, prefix } = event.data;
-    const attributes = { tenant, environment, kind, name, prefix } as Attributes;
+    const { tenant, environment, kind, name, prefix, value } = event.data;
+    const attributes = {
+      ...{ tenant, environment, kind, name, prefix },
+      ...(value === undefined ? {} : { value }),
+    } as Attributes;
     return {
       id: event.data['id'] as string,
       attributes,
