@@ -79,6 +79,10 @@ function announce(url: string, role: Role, keys: readonly string[]): void {
   const lines = [`Drawdown listens on ${url}`];
   if (role !== 'worker') lines.push(`Documentation: ${url}/docs`);
   if (keys.length > 0)
-    lines.push('', 'API keys, shown this once and never again:', ...keys.map((line) => `  ${line}`));
+    lines.push(
+      '',
+      'API keys; all but the publishable ones are shown this once and never again:',
+      ...keys.map((line) => `  ${line}`),
+    );
   process.stdout.write(`${lines.join('\n')}\n`);
 }
