@@ -97,7 +97,7 @@ describe('the read models of any history', () => {
       .entries())
       await check(some, [1, 3, 1000][index % 3]!);
     for (const type of FACTS) expect(seen).toContain(type);
-    await fc.assert(fc.asyncProperty(histories, fc.constantFrom(1, 3, 1000), check), { numRuns: 12 });
+    await fc.assert(fc.asyncProperty(histories, fc.constantFrom(1, 3, 1000), check), { numRuns: 25 });
   }, 240_000);
 });
 
