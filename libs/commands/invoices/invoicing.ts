@@ -39,14 +39,9 @@ export async function processInvoices(deps: InvoicesDeps, context: CommandContex
   const counts: InvoicedCounts = { invoices: 0, subscriptions: 0 };
   const endedBy = deps.credits.now(context.tenant) - deps.credits.maxEventAge;
   const together = (ids: readonly string[]) => invoiceSubscriptions(deps, context, ids);
-  let found: readonly string[] = [];
   await eachDue(
-    async (after) => {
-      if (found.length === 0) found = await deps.lookups.subscriptionsToBill(context.tenant, endedBy, after);
-      const some = found.slice(0, AT_ONCE);
-      found = found.slice(AT_ONCE);
-      return some;
-    },
+    async (after) =>
+      (await deps.lookups.subscriptionsToBill(context.tenant, endedBy, after)).slice(0, AT_ONCE),
     (id) => together([id]),
     (made) => {
       counts.invoices += made.invoices;
