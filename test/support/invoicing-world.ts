@@ -3,7 +3,13 @@ import { createStreamWriter } from '#libs/commands';
 import { ingestUsage, issueGrant } from '#libs/commands/credits';
 import { createCatalogReader } from '#libs/commands/catalog';
 import { invoiceSubscriptions, type InvoicesDeps } from '#libs/commands/invoices';
-import { createSubscription, settleSubscription, type SubscriptionsDeps } from '#libs/commands/subscriptions';
+import {
+  changeSubscription,
+  createSubscription,
+  settleSubscription,
+  type SubscriptionChange,
+  type SubscriptionsDeps,
+} from '#libs/commands/subscriptions';
 import type { EventStore } from '#libs/event-store';
 import { Problem } from '#libs/kernel';
 import { plans, prices } from '../../libs/commands/catalog/catalog-kinds.js';
@@ -123,6 +129,9 @@ export function invoicingWorld() {
     );
   const subscribe = (planId: string, members: object = {}) =>
     createSubscription(subs, asked, { id: 's', customerId: 'c1', planId, ...members }, false);
+  /** Does something to the subscription. */
+  const change = (action: SubscriptionChange['action'], request: object = {}) =>
+    changeSubscription(subs, asked, 's', { action, request } as SubscriptionChange);
   const use = async (eventValue: number | string, members: object = {}) => {
     const [done] = await ingestUsage(deps.credits, asked, [
       { eventName: 'mtr', customerId: 'c1', eventValue, ...members },
@@ -165,6 +174,7 @@ export function invoicingWorld() {
     open,
     price,
     subscribe,
+    change,
     use,
     credit,
     bill,

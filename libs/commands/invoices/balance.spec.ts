@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { BALANCE_PAYS, dueOf, type InvoiceFinalized } from '#libs/billing';
 import { updateMerchant } from '#libs/commands/catalog';
-import { changeSubscription } from '#libs/commands/subscriptions';
 import { unitOf } from '#libs/credits';
 import type { RecordedEvent } from '#libs/event-store';
 import { asked, tenant } from '../../../test/support/catalog-world.js';
@@ -14,7 +13,7 @@ import { operateInvoice, type InvoiceOperation } from './operations.js';
 import { upcomingInvoices } from './upcoming.js';
 
 const w = invoicingWorld();
-const { world, open, price, subscribe, bill, issued } = w;
+const { world, open, price, subscribe, change, bill, issued } = w;
 
 /** A business that pays 10.00 and 19 % tax a month. */
 beforeEach(async () => {
@@ -129,10 +128,7 @@ describe('what is given back of a price', () => {
   it('reduces later prices before tax: no tax was taken back for it', async () => {
     await price('small', [base('100')]);
     world.now = at('2026-01-02');
-    await changeSubscription(w.subs, asked, 's', {
-      action: 'change',
-      request: { planId: 'small', proration: 'immediate' },
-    } as never);
+    await change('change', { planId: 'small', proration: 'immediate' });
     await bill();
     expect((await last()).total).toBe('-871');
     const second = await month(2);

@@ -1,12 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { changeSubscription, settleSubscription } from '#libs/commands/subscriptions';
+import { settleSubscription } from '#libs/commands/subscriptions';
 import { asked, tenant } from '../../../test/support/catalog-world.js';
 import { at, base, invoicingWorld, linesOf, usageOf } from '../../../test/support/invoicing-world.js';
 import { invoiceNumbers } from './deps.js';
 import { invoiceSubscriptions, processInvoices } from './invoicing.js';
 
 const w = invoicingWorld();
-const { world, open, price, subscribe, use, credit, bill, issued } = w;
+const { world, open, price, subscribe, change, use, credit, bill, issued } = w;
 
 describe('a crash', () => {
   const steps: readonly [string, (stream: string, types: readonly string[]) => boolean][] = [
@@ -57,10 +57,7 @@ describe('a crash', () => {
     await subscribe('big');
     await bill();
     world.now = at('2026-01-16');
-    await changeSubscription(w.subs, asked, 's', {
-      action: 'change',
-      request: { planId: 'small', proration: 'immediate' },
-    } as never);
+    await change('change', { planId: 'small', proration: 'immediate' });
     const dying = open((_, types) => types.includes('GrantIssued'));
     await expect(invoiceSubscriptions(dying.deps, asked, ['s'])).rejects.toThrow('died here');
     expect((await issued())[1]).toMatchObject({ total: '-1600', overpaid: { amount: '1600' } });

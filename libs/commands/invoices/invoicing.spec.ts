@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { captureHold, consume, placeHold } from '#libs/commands/credits';
-import { addSeat, changeSubscription, removeSeat, settleSubscription } from '#libs/commands/subscriptions';
+import { addSeat, removeSeat, settleSubscription } from '#libs/commands/subscriptions';
 import { asked, tenant } from '../../../test/support/catalog-world.js';
 import { bodyOf } from '../../../test/support/credits-world.js';
 import { at, base, invoicingWorld, linesOf, SEATS, usageOf } from '../../../test/support/invoicing-world.js';
@@ -11,7 +11,7 @@ import { invoiceSubscriptions } from './invoicing.js';
 import { upcomingInvoices } from './upcoming.js';
 
 const w = invoicingWorld();
-const { world, open, price, subscribe, use, credit, bill, issued } = w;
+const { world, open, price, subscribe, change, use, credit, bill, issued } = w;
 
 describe('the invoice of a period', () => {
   it('V25: usage 12,000, credit 10,000, one cent each: 12,000, -10,000, subtotal 2,000', async () => {
@@ -149,16 +149,10 @@ describe('changes within a period', () => {
     await subscribe('small');
     await bill();
     world.now = at('2026-01-16');
-    await changeSubscription(w.subs, asked, 's', {
-      action: 'change',
-      request: { planId: 'big', proration: 'immediate' },
-    } as never);
+    await change('change', { planId: 'big', proration: 'immediate' });
     await bill();
     expect((await issued()).map(linesOf)).toEqual([['fixed 3100'], ['fixed -1600', 'fixed 3200']]);
-    await changeSubscription(w.subs, asked, 's', {
-      action: 'change',
-      request: { planId: 'small', proration: 'next_cycle' },
-    } as never);
+    await change('change', { planId: 'small', proration: 'next_cycle' });
     await bill();
     expect(await issued()).toHaveLength(2);
     world.now = at('2026-02-01');
@@ -176,8 +170,6 @@ describe('changes within a period', () => {
     await subscribe('small');
     await bill();
     world.now = at('2026-01-10');
-    const change = (action: string, request: object = {}) =>
-      changeSubscription(w.subs, asked, 's', { action, request } as never);
     await change('change', { planId: 'big', proration: 'next_cycle' });
     for (const action of before) {
       if (action === 'pause') await change(action);
@@ -203,10 +195,7 @@ describe('changes within a period', () => {
     await subscribe('cheap');
     await use(10);
     world.now = at('2026-01-16');
-    await changeSubscription(w.subs, asked, 's', {
-      action: 'change',
-      request: { planId: 'dear', proration: 'immediate' },
-    } as never);
+    await change('change', { planId: 'dear', proration: 'immediate' });
     await use(10);
     await use(1, { eventTimestamp: '2026-01-05T00:00:00Z' });
     world.now = at('2026-02-01');
@@ -236,7 +225,7 @@ describe('changes within a period', () => {
     await subscribe('api');
     await use(7);
     world.now = at('2026-01-16');
-    await changeSubscription(w.subs, asked, 's', { action: 'cancel', request: {} } as never);
+    await change('cancel');
     await bill();
     world.now = at('2026-03-01');
     await bill();
@@ -370,10 +359,7 @@ describe('the next invoice', () => {
     expect(await asIssued('2026-01-01T00:00:00.000Z')).toEqual(opening);
     expect(await drafts()).toMatchObject([[expect.anything(), ['fixed 500', 'usage 20'], expect.anything()]]);
     world.now = at('2026-01-16');
-    await changeSubscription(w.subs, asked, 's', {
-      action: 'change',
-      request: { planId: 'big', proration: 'immediate' },
-    } as never);
+    await change('change', { planId: 'big', proration: 'immediate' });
     const changed = await drafts();
     expect(changed[0]![1]).toEqual(['fixed -258', 'fixed 465', 'usage 20']);
     expect(await asIssued('2026-01-16T00:00:00.000Z')).toEqual(changed);

@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
 import { captureHold, placeHold } from '#libs/commands/credits';
-import { changeSubscription } from '#libs/commands/subscriptions';
 import { asked, tenant } from '../../../test/support/catalog-world.js';
 import { bodyOf } from '../../../test/support/credits-world.js';
 import { at, base, invoicingWorld, linesOf, usageOf } from '../../../test/support/invoicing-world.js';
@@ -8,7 +7,7 @@ import { faultsIn } from '../../../test/support/log-faults.js';
 import { upcomingInvoices } from './upcoming.js';
 
 const w = invoicingWorld();
-const { world, price, subscribe, use, credit, bill, issued } = w;
+const { world, price, subscribe, change, use, credit, bill, issued } = w;
 
 describe('what is reported late for a subscription that has ended', () => {
   const over = async () => {
@@ -16,7 +15,7 @@ describe('what is reported late for a subscription that has ended', () => {
     await subscribe('api');
     await use(8);
     world.now = at('2026-01-16');
-    await changeSubscription(w.subs, asked, 's', { action: 'cancel', request: {} } as never);
+    await change('cancel');
     await bill();
   };
   const closings = async () => {
@@ -66,7 +65,7 @@ describe('what is reported late for a subscription that has ended', () => {
     await price('api', [base('3100'), usageOf('1')]);
     await subscribe('api');
     world.now = at('2026-01-16');
-    await changeSubscription(w.subs, asked, 's', { action: 'cancel', request: {} } as never);
+    await change('cancel');
     world.now = at('2026-02-10');
     await use(5, { eventTimestamp: '2026-01-12T00:00:00Z' });
     world.now = at('2026-03-01');
@@ -94,7 +93,7 @@ describe('what is reported late for a subscription that has ended', () => {
     for (const id of ['before', 'after']) bodyOf(await hold(id));
     await capture('before');
     world.now = at('2026-01-16');
-    await changeSubscription(w.subs, asked, 's', { action: 'cancel', request: {} } as never);
+    await change('cancel');
     world.now += 1;
     expect(await capture('after')).toMatchObject({ captured: '5', moreConsumption: { shortfall: '3' } });
     world.now = at('2026-06-01');
