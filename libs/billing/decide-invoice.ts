@@ -44,6 +44,8 @@ export type InvoiceCommand =
   | Mark<'VoidInvoice'>
   | OpenCreditNote
   | IssueCreditNote
+  /** Asks for an invoice that is issued, which it is by now. */
+  | { readonly type: 'ConfirmFinalized' }
   | { readonly type: 'RecordDriven' | 'RecordSubscriptionDriven'; readonly throughRevision: number };
 
 export interface SealInvoice {
@@ -142,6 +144,7 @@ const ALLOWED: Readonly<
 > = {
   SealInvoice: { in: ['none'], done: ['sealed', 'issued', 'unpaid', 'paid', 'uncollectible', 'void'] },
   FinalizeInvoice: { in: ['sealed'], done: ['issued', 'unpaid', 'paid', 'uncollectible', 'void'] },
+  ConfirmFinalized: { in: [], done: ['issued', 'unpaid', 'paid', 'uncollectible', 'void'] },
   RecordPayment: { in: ['issued', 'unpaid', 'paid', 'uncollectible', 'void'], done: [] },
   MarkPaid: { in: ['issued', 'unpaid', 'uncollectible'], done: ['paid'] },
   RecordFailure: { in: ['issued', 'unpaid'], done: [] },
@@ -171,6 +174,8 @@ export function decideInvoice(command: InvoiceCommand, state: InvoiceState): rea
     throw notOpen(`That is not possible: the invoice is ${status}.`);
   }
   switch (command.type) {
+    case 'ConfirmFinalized':
+      return [];
     case 'SealInvoice':
       return [seal(command)];
     case 'FinalizeInvoice':

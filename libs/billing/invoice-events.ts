@@ -17,7 +17,9 @@ export type InvoiceEvent =
   | DomainEvent<'CreditNoteOpened', CreditNoteOpened>
   | DomainEvent<'CreditNoteIssued', CreditNoteIssued>
   | DomainEvent<'CreditsDriven', CreditsDriven>
-  | DomainEvent<'SubscriptionDriven', SubscriptionDriven>;
+  | DomainEvent<'SubscriptionDriven', SubscriptionDriven>
+  | DomainEvent<'CommandRefused', CommandRefused>
+  | DomainEvent<'NothingChanged', NothingChanged>;
 
 /** What an invoice is about, copied so that it says the same for ever. */
 export interface InvoiceHead {
@@ -199,6 +201,21 @@ export interface CreditsDriven {
 /** The subscription has heard what follows from the facts up to a revision of this stream. */
 export interface SubscriptionDriven {
   readonly throughRevision: number;
+}
+
+/** What a command with a key asked for, the state of the invoice did not allow. It stays refused under the key. */
+export interface CommandRefused {
+  /** Such as `invoices.void`. */
+  readonly operation: string;
+  readonly code: RefusalCode;
+  readonly detail: string;
+}
+
+export type RefusalCode = 'invoice_not_open' | 'credit_note_exceeded';
+
+/** What a command with a key asked for was so already: the fact remembers the key. */
+export interface NothingChanged {
+  readonly operation: string;
 }
 
 export type UnmatchedPaymentEvent = DomainEvent<'PaymentUnmatched', PaymentUnmatched>;

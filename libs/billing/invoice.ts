@@ -146,6 +146,9 @@ export function evolveInvoice(before: InvoiceState, event: InvoiceEvent): Invoic
     }
     case 'SubscriptionDriven':
       return { ...state, subscription: null };
+    case 'CommandRefused':
+    case 'NothingChanged':
+      return state;
     default:
       throw new Error(`unknown invoice event ${(event as { type: string }).type}`);
   }

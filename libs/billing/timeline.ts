@@ -151,9 +151,10 @@ export function lastMoment(
 }
 
 function instantOf({ type, data }: SubscriptionEvent): Instant | null {
-  if (type === 'GrantsDriven') return null;
   if (type === 'SubscriptionCreated') return readInstant(data.startedAt);
-  return readInstant(type === 'SubscriptionPeriodBegun' ? data.start : data.at);
+  if (type === 'SubscriptionPeriodBegun') return readInstant(data.start);
+  // what changes nothing of the subscription has none
+  return 'at' in data ? readInstant(data.at) : null;
 }
 
 /** What tells one stretch from the next; null: nothing is charged. */

@@ -110,9 +110,10 @@ export function stage(entry: StreamEntry, commands: readonly PendingCommand[], c
     const mark = { head, bytes, count: newEvents.length };
     try {
       // the caller is answered from the events as the log will give them back, to the byte
-      const events = kind.decider
-        .decide(request.command(now), head.state)
-        .map(({ type, data }) => ({ type, data: inCanonicalOrder(data) }));
+      const events = decide(kind, head.state, pending, now).map(({ type, data }) => ({
+        type,
+        data: inCanonicalOrder(data),
+      }));
       // only the first event of a command carries the fingerprint
       events.forEach((event, index) =>
         record(event, request.context, index === 0 ? pending : { commandId, fingerprint: undefined }),
@@ -137,6 +138,25 @@ export function stage(entry: StreamEntry, commands: readonly PendingCommand[], c
     rest: commands.slice(taken),
     settling,
   };
+}
+
+/** The facts of a command; under a key also that there were none, where the request wants that remembered. */
+function decide(
+  { decider }: AnyKind,
+  state: unknown,
+  { commandId, request: { command: commandAt, operation, refusals } }: PendingCommand,
+  now: Instant,
+): readonly DomainEvent[] {
+  const command = commandAt(now);
+  if (commandId === null || !refusals) return decider.decide(command, state);
+  try {
+    const events = decider.decide(command, state);
+    return events.length > 0 ? events : [{ type: 'NothingChanged', data: { operation } }];
+  } catch (problem) {
+    if (!(problem instanceof Problem) || !refusals.includes(problem.code)) throw problem;
+    const { code, detail } = problem;
+    return [{ type: 'CommandRefused', data: { operation, code, detail } }];
+  }
 }
 
 /** What the key's earlier use makes of a command; undefined when the key is new. */

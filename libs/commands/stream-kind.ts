@@ -1,4 +1,4 @@
-import type { Decider, DomainEvent, Instant, Json } from '#libs/kernel';
+import type { Decider, DomainEvent, ErrorCode, Instant, Json } from '#libs/kernel';
 import type { Position } from '#libs/event-store';
 import type { CategoryTypes } from '#libs/event-types';
 
@@ -51,6 +51,11 @@ export interface CommandRequest<Command> {
   readonly input: { readonly [member: string]: Json | undefined };
   /** Makes the command once the writer knows the time. Must be pure: it is called again when the writer decides anew. */
   readonly command: (now: Instant) => Command;
+  /**
+   * Refusals that depend on the state. Under a key such a refusal leaves a fact (`CommandRefused`), and so does a command that
+   * changes nothing (`NothingChanged`), so that the key is answered the same for ever. Absent: what is remembered is the decider's.
+   */
+  readonly refusals?: readonly ErrorCode[];
   /** False for the command that itself says up to when to settle. */
   readonly settleFirst?: false;
 }

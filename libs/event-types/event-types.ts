@@ -94,6 +94,8 @@ const TYPES: {
     CreditNoteIssued: first,
     CreditsDriven: first,
     SubscriptionDriven: first,
+    CommandRefused: first,
+    NothingChanged: first,
   },
   paymentMethods: {
     PaymentMethodAdded: first,
@@ -123,6 +125,8 @@ const TYPES: {
     SeatAdded: first,
     SeatRemoved: first,
     GrantsDriven: first,
+    CommandRefused: first,
+    NothingChanged: first,
   },
   claim: { Claimed: first, Released: first },
   apiKey: { ApiKeyCreated: first, ApiKeyRevoked: first },

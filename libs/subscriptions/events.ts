@@ -18,7 +18,9 @@ export type SubscriptionEvent =
   | DomainEvent<'PriceOverrideEnded', PriceOverrideEnded>
   | DomainEvent<'SeatAdded', SeatAdded>
   | DomainEvent<'SeatRemoved', SeatRemoved>
-  | DomainEvent<'GrantsDriven', GrantsDriven>;
+  | DomainEvent<'GrantsDriven', GrantsDriven>
+  | DomainEvent<'CommandRefused', CommandRefused>
+  | DomainEvent<'NothingChanged', NothingChanged>;
 
 /** What a customer has agreed to: copied from a plan's version and one of its prices, so that replay never looks them up. */
 export interface PlanTerms {
@@ -206,4 +208,19 @@ export interface RefusedGrant {
   /** Code and words of the refusal. */
   readonly code: string;
   readonly detail: string;
+}
+
+/** What a command with a key asked for, its state did not allow. It stays refused under the key. */
+export interface CommandRefused {
+  /** Such as `subscriptions.pause`. */
+  readonly operation: string;
+  readonly code: RefusalCode;
+  readonly detail: string;
+}
+
+export type RefusalCode = 'subscription_not_active' | 'seat_taken' | 'seat_not_found';
+
+/** What a command with a key asked for was so already: the fact remembers the key. */
+export interface NothingChanged {
+  readonly operation: string;
 }

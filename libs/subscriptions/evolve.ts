@@ -15,6 +15,7 @@ export function evolve(before: Subscription | null, event: SubscriptionEvent): S
   if (event.type === 'SubscriptionCreated') return created(event.data);
   if (!before) throw new Error(`${event.type} stands before the creation`);
   const state: Subscription = { ...before, revision: before.revision + 1 };
+  if (event.type === 'CommandRefused' || event.type === 'NothingChanged') return state;
   if (event.type === 'GrantsDriven') {
     const { throughRevision } = event.data;
     return { ...state, pending: state.pending.filter(({ revision }) => revision > throughRevision) };
@@ -26,7 +27,14 @@ export function evolve(before: Subscription | null, event: SubscriptionEvent): S
 
 type Changing = Exclude<
   SubscriptionEvent,
-  { readonly type: 'SubscriptionCreated' | 'SubscriptionPeriodBegun' | 'GrantsDriven' }
+  {
+    readonly type:
+      | 'SubscriptionCreated'
+      | 'SubscriptionPeriodBegun'
+      | 'GrantsDriven'
+      | 'CommandRefused'
+      | 'NothingChanged';
+  }
 >;
 
 function changed(state: Subscription, { type, data }: Changing): Subscription {

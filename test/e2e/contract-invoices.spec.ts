@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import type { Answer } from '../support/client.js';
 import {
   DAY,
   expectProblem,
@@ -196,6 +197,41 @@ describe('an invoice', () => {
     ok(await act('credit-note', { reason: 'goodwill', lines: [{ lineId: '1', amount: '100' }] }), 201);
     const again = await act('mark-paid', { reference: 'wire 7' }, { 'Idempotency-Key': 'p1' });
     expect([ok(again, 200), again.headers.get('idempotent-replayed')]).toEqual([body, 'true']);
+  });
+
+  test('answers a key the same for ever, whether it changed something, nothing, or was refused', async () => {
+    const { act } = await one();
+    const note = { reason: 'goodwill', lines: [{ lineId: '1', amount: '100' }] };
+    const requests: readonly (readonly [string, number, object?])[] = [
+      ['finalize', 200],
+      ['credit-note', 201, note],
+      ['credit-note', 409, { ...note, lines: [{ lineId: '1', amount: '1000000' }] }],
+      ['void', 409, { reason: 'late' }],
+      ['mark-paid', 200],
+      ['mark-paid', 200],
+      ['mark-uncollectible', 409, { reason: 'gone' }],
+      ['credit-note', 201, { reason: 'the rest' }],
+    ];
+    const first: Answer[] = [];
+    for (const [index, [action, status, body]] of requests.entries()) {
+      const answer = await act(action, body, { 'Idempotency-Key': `forever-${index}` });
+      expect([action, answer.status, answer.headers.get('idempotent-replayed')]).toEqual([
+        action,
+        status,
+        null,
+      ]);
+      first.push(answer);
+    }
+    for (const [index, [action, status, body]] of requests.entries()) {
+      const again = await act(action, body, { 'Idempotency-Key': `forever-${index}` });
+      expect([action, again.status, again.text]).toEqual([action, status, first[index]!.text]);
+      expect([action, again.headers.get('idempotent-replayed')]).toEqual([action, 'true']);
+    }
+    expectProblem(
+      await act('void', { reason: 'other' }, { 'Idempotency-Key': 'forever-3' }),
+      422,
+      'idempotency_key_reused',
+    );
   });
 
   test('is voided: what credits paid goes back', async () => {

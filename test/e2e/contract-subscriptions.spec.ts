@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import type { Answer } from '../support/client.js';
 import {
   consume,
   DAY,
@@ -250,6 +251,40 @@ describe('a subscription', () => {
     expect(Date.parse(again.currentPeriodStart)).toBeGreaterThan(Date.parse(resumed.currentPeriodStart));
     expect((await grantsOf(customerId)).slice(1)).toEqual(['plan 0/100 EXPIRED', 'plan 100/100 ACTIVE']);
     ok(await change(id, 'cancel'));
+  });
+
+  test('answers a key the same for ever, whether it changed something, nothing, or was refused', async () => {
+    const { id } = await newSubscriber();
+    const requests: readonly (readonly [string, number, object?])[] = [
+      ['uncancel', 200],
+      ['pause', 200, { reason: 'unpaid' }],
+      ['pause', 200, { reason: 'unpaid' }],
+      ['change', 409, { quantity: 2 }],
+      ['resume', 200],
+      ['overrides/features/revoke', 200, { featureSlug: 'none' }],
+      ['cancel', 200],
+      ['resume', 409],
+    ];
+    const send = (index: number) => {
+      const [action, , body] = requests[index]!;
+      return change(id, action, body, { 'Idempotency-Key': `forever-${index}` });
+    };
+    const first: Answer[] = [];
+    for (const [index, [action, status]] of requests.entries()) {
+      const answer = await send(index);
+      expect([action, answer.status, answer.headers.get('idempotent-replayed')]).toEqual([
+        action,
+        status,
+        null,
+      ]);
+      first.push(answer);
+    }
+    for (const [index, [action, status]] of requests.entries()) {
+      const again = await send(index);
+      expect([action, again.status, again.text]).toEqual([action, status, first[index]!.text]);
+      expect([action, again.headers.get('idempotent-replayed')]).toEqual([action, 'true']);
+    }
+    expect((await read(id)).status).toBe('canceled');
   });
 
   test('on trial keeps its plan, or becomes the parent of its trial plan', async () => {

@@ -57,6 +57,8 @@ const INVOICES = golden('invoices.v1.json');
 const ZONED = golden('invoices.zone.json');
 /** Settings of a merchant, payment methods, and invoices that are not paid. */
 const PAYMENTS = golden('payments.v1.json');
+/** What keyed commands leave that change nothing. */
+const ANSWERED_KEYS = golden('answered-keys.json');
 const ALL = [
   ...ACCOUNT_V1,
   ...ACCOUNT_V2,
@@ -73,6 +75,7 @@ const ALL = [
   ...INVOICES,
   ...ZONED,
   ...PAYMENTS,
+  ...ANSWERED_KEYS,
 ];
 
 const ONE = 10n ** 12n;

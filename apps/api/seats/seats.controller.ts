@@ -3,7 +3,7 @@ import { CommandBus } from '@nestjs/cqrs';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { formatInstant } from '#libs/kernel';
 import type { CommandContext } from '#libs/commands';
-import { resolveCustomer, type Answered } from '#libs/commands/credits';
+import { resolveCustomer, type Answered, type Refused } from '#libs/commands/credits';
 import {
   AddSeat,
   RemoveSeat,
@@ -97,19 +97,23 @@ interface Keyed {
 const keyed = (context: CommandContext, key: string | undefined): CommandContext =>
   key === undefined ? context : { ...context, idempotencyKey: key };
 
-const seatAnswer = (
-  { body: { organization, subscriptionId }, ...answer }: Answered<SeatChanged>,
+function seatAnswer(
+  outcome: Answered<SeatChanged> | Refused,
   message: string,
   user: Readonly<Record<string, string>>,
   { idempotency_key, user_id }: AddSeatBody | RemoveSeatBody,
-) => ({
-  ...answer,
-  body: {
-    message,
-    user_id: user_id ?? null,
-    organization_id: organization.attributes.externalCustomerId ?? organization.id,
-    ...user,
-    subscription_id: subscriptionId,
-    idempotency_key: idempotency_key ?? null,
-  },
-});
+) {
+  if ('problem' in outcome) return outcome;
+  const { organization, subscriptionId } = outcome.body;
+  return {
+    ...outcome,
+    body: {
+      message,
+      user_id: user_id ?? null,
+      organization_id: organization.attributes.externalCustomerId ?? organization.id,
+      ...user,
+      subscription_id: subscriptionId,
+      idempotency_key: idempotency_key ?? null,
+    },
+  };
+}

@@ -1,4 +1,5 @@
-import type { Problem } from '#libs/kernel';
+import { Problem, type DomainEvent, type ErrorCode } from '#libs/kernel';
+import type { Written } from '../stream-kind.js';
 
 export interface Answered<Body> {
   readonly body: Body;
@@ -9,3 +10,17 @@ export interface Answered<Body> {
 
 /** A refusal that the log remembers: it has a position and can be a replay. */
 export type Refused = Omit<Answered<never>, 'body' | 'status'> & { readonly problem: Problem };
+
+/**
+ * What the request said is to be remembered: that it was refused; undefined where it was not.
+ * @param instance URI of what it was about
+ */
+export function refusalIn(
+  { events, position, replayed }: Written<unknown, DomainEvent>,
+  instance: string,
+): Refused | undefined {
+  const [fact] = events;
+  if (fact?.type !== 'CommandRefused') return undefined;
+  const { code, detail } = fact.data as { readonly code: ErrorCode; readonly detail: string };
+  return { problem: new Problem(code, detail, undefined, instance), position, replayed };
+}

@@ -116,10 +116,6 @@ async function tellSubscription(
 ): Promise<void> {
   const request = { reason: `The invoice ${final!.number} was not paid.` };
   const { action } = subscription!;
-  try {
-    await changeSubscription(subscriptions, context, final!.subscriptionId!, { action, request });
-  } catch (error) {
-    // one that is over, or has yet to begin, cannot be paused
-    if (!(error instanceof Problem) || error.code !== 'subscription_not_active') throw error;
-  }
+  // one that is over, or has yet to begin, cannot be paused: it refuses, and that is that
+  await changeSubscription(subscriptions, context, final!.subscriptionId!, { action, request });
 }

@@ -1,15 +1,20 @@
 import {
   answerOf,
   creditNotePrefix,
+  evolveInvoice,
+  initialInvoice,
   type InvoiceAnswer,
   type InvoiceCommand,
+  type InvoiceEvent,
   type InvoiceState,
+  type RefusalCode,
   type RequestedMethod,
 } from '#libs/billing';
 import { latest } from '#libs/event-store';
+import { streamName, upcast } from '#libs/event-types';
 import { issue, parseAmount, Problem, type Amount, type Instant, type Issue, type Json } from '#libs/kernel';
 import { unacceptable } from '../credits/amounts.js';
-import type { Answered } from '../credits/answered.js';
+import { refusalIn, type Answered, type Refused } from '../credits/answered.js';
 import { derivedId } from '../ids.js';
 import { requestableMethods } from '../payments/payment-methods.js';
 import type { CommandContext } from '../stream-kind.js';
@@ -39,6 +44,8 @@ export interface CreditNoteBody {
   readonly lines?: readonly { readonly lineId: string; readonly amount: string | number }[];
 }
 
+const REFUSALS: readonly RefusalCode[] = ['invoice_not_open', 'credit_note_exceeded'];
+
 /**
  * Does something to an invoice and tells the account what follows.
  * @throws Problem `not_found`; `invoice_not_open`; `credit_note_exceeded`; `validation_failed`
@@ -48,11 +55,11 @@ export async function operateInvoice(
   context: CommandContext,
   invoiceId: string,
   { action, request }: InvoiceOperation,
-): Promise<Answered<InvoiceAnswer>> {
+): Promise<Answered<InvoiceAnswer> | Refused> {
   const { writer, newId } = deps.credits;
   const { tenant, idempotencyKey } = context;
-  const { state } = await writer.read(invoices, tenant, invoiceId);
-  if (!state.sealed) throw noInvoice(invoiceId);
+  const { state: before } = await writer.read(invoices, tenant, invoiceId);
+  if (!before.sealed) throw noInvoice(invoiceId);
   const own = { ...context, idempotencyKey: undefined };
   await collectInvoice(deps, own, invoiceId);
   if (action === 'finalize') await finishInvoices(deps, own, [invoiceId]);
@@ -60,28 +67,49 @@ export async function operateInvoice(
     idempotencyKey === undefined
       ? newId(prefix)
       : derivedId(prefix, tenant, invoiceId, action, idempotencyKey);
-  const methods = await requestableMethods(deps.credits, tenant, state.sealed.customerId);
-  const commandAt =
-    action === 'finalize' ? null : commandOf(invoiceId, action, request as never, methods, idOf);
-  const written =
-    commandAt &&
-    (await writer.execute(invoices, invoiceId, {
-      context,
-      operation: `invoices.${action}`,
-      input: { invoiceId, ...(request as Readonly<Record<string, Json>>) },
-      command: commandAt,
-    }));
+  const methods = await requestableMethods(deps.credits, tenant, before.sealed.customerId);
+  const written = await writer.execute(invoices, invoiceId, {
+    context,
+    operation: `invoices.${action}`,
+    input: { invoiceId, ...(request as Readonly<Record<string, Json>>) },
+    command: commandOf(invoiceId, action, request as never, methods, idOf),
+    refusals: REFUSALS,
+  });
+  const refusal = refusalIn(written, `/v1/invoices/${invoiceId}`);
+  if (refusal) return refusal;
   await numberNotes(deps, own, invoiceId);
   const driven = await driveInvoice(deps, own, invoiceId);
-  const { state: after, position } = await writer.read(invoices, tenant, invoiceId);
-  // a note has its number only now; all else is answered as it was the first time
-  const answered = written && action !== 'credit-note' ? await written.stateAfter() : after;
+  const { position } = await writer.read(invoices, tenant, invoiceId);
+  const note = written.events.find(({ type }) => type === 'CreditNoteOpened');
+  const state =
+    note?.type === 'CreditNoteOpened'
+      ? await stateWithNote(deps, tenant, invoiceId, note.data.creditNoteId)
+      : await written.stateAfter();
   return {
-    body: answerOf(answered),
+    body: answerOf(state),
     status: action === 'credit-note' ? 201 : 200,
     position: latest([position, driven]),
-    replayed: written?.replayed ?? false,
+    replayed: written.replayed,
   };
+}
+
+/** The invoice as the issue of a credit note left it, however often it is asked for. */
+async function stateWithNote(
+  { credits: { eventStore } }: InvoicesDeps,
+  tenant: string,
+  invoiceId: string,
+  creditNoteId: string,
+): Promise<InvoiceState> {
+  let state = initialInvoice;
+  let issued = false;
+  for await (const recorded of eventStore.readStream(streamName(invoices.category, tenant, invoiceId))) {
+    const event = upcast(recorded, invoices.eventTypes) as unknown as InvoiceEvent;
+    // what the note pays off is paid by it
+    if (issued && event.type !== 'InvoicePaid') break;
+    state = evolveInvoice(state, event);
+    issued ||= event.type === 'CreditNoteIssued' && event.data.creditNoteId === creditNoteId;
+  }
+  return state;
 }
 
 export const noInvoice = (id: string): Problem =>
@@ -92,7 +120,7 @@ export const noInvoice = (id: string): Problem =>
 
 function commandOf(
   invoiceId: string,
-  action: Exclude<InvoiceOperation['action'], 'finalize'>,
+  action: InvoiceOperation['action'],
   request: {
     readonly reason: string;
     readonly reference?: string;
@@ -103,6 +131,8 @@ function commandOf(
 ): (now: Instant) => InvoiceCommand {
   const { reason, reference, providerReference: methodReference } = request;
   switch (action) {
+    case 'finalize':
+      return () => ({ type: 'ConfirmFinalized' });
     case 'void':
       return (now) => ({ type: 'VoidInvoice', reason, now });
     case 'mark-uncollectible':

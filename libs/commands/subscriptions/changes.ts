@@ -3,7 +3,7 @@ import { canonicalPricingData, priceKind, readFeatureValue, versionOf, withoutUn
 import type { Proration, Subscription, SubscriptionAnswer, SubscriptionCommand } from '#libs/subscriptions';
 import { unknownReference } from '../catalog/catalog-writer.js';
 import { unacceptable } from '../credits/amounts.js';
-import type { Answered } from '../credits/answered.js';
+import type { Answered, Refused } from '../credits/answered.js';
 import { resolveCustomer } from '../credits/deps.js';
 import { derivedId } from '../ids.js';
 import type { CommandContext } from '../stream-kind.js';
@@ -63,7 +63,7 @@ export async function changeSubscription(
   context: CommandContext,
   id: string,
   change: SubscriptionChange,
-): Promise<Answered<SubscriptionAnswer>> {
+): Promise<Answered<SubscriptionAnswer> | Refused> {
   const { subscription } = await readSubscription(deps, context.tenant, id);
   const command = await commandOf(deps, context.tenant, subscription, change).catch(
     // under its key the request may have been answered before

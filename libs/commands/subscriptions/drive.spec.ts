@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { createStreamWriter } from '#libs/commands';
 import { createCatalogReader, createCustomer } from '#libs/commands/catalog';
 import type { EventStore } from '#libs/event-store';
+import type { SubscriptionAnswer } from '#libs/subscriptions';
 import { creditDefinitions, features, plans, prices } from '../catalog/catalog-kinds.js';
 import { createDocument } from '../catalog/catalog-writer.js';
 import {
@@ -13,6 +14,7 @@ import {
   tenant,
 } from '../../../test/support/catalog-world.js';
 import { creditsWorld } from '../../../test/support/credits-world.js';
+import type { Answered } from '../credits/answered.js';
 import { consume } from '../credits/consume.js';
 import { changeSubscription } from './changes.js';
 import { readSubscription, subscriptions, type SubscriptionLookups, type SubscriptionsDeps } from './deps.js';
@@ -141,8 +143,10 @@ beforeEach(async () => {
   await define('off', { isActive: false });
 });
 
-const create = (using = deps, members: object = {}, key?: string) =>
-  createSubscription(using, context(key), { id: 's', customerId: 'org', planId: 'pro', ...members }, false);
+const create = async (using = deps, members: object = {}, key?: string) => {
+  const request = { id: 's', customerId: 'org', planId: 'pro', ...members };
+  return (await createSubscription(using, context(key), request, false)) as Answered<SubscriptionAnswer>;
+};
 const change = (action: string, request: object = {}, using = deps) =>
   changeSubscription(using, asked, 's', { action, request } as never);
 const settle = (using = deps) => settleSubscription(using, asked, 's');
@@ -218,6 +222,29 @@ describe('creating a subscription', () => {
     expect(await issuesOf(create(deps, { startDate: ahead }))).toEqual(['/startDate timestamp_in_future']);
     await create(deps, { id: 'other' });
     expect((await problemOf(create())).code).toBe('subscription_exists');
+  });
+});
+
+describe('a command that changes nothing', () => {
+  it('leaves a fact under a key, and none without one', async () => {
+    await create();
+    const send = (action: 'uncancel' | 'change', key?: string) =>
+      changeSubscription(deps, context(key), 's', { action, request: { quantity: 2 } } as never);
+    await change('pause');
+    const revision = async () => (await deps.credits.writer.read(subscriptions, tenant, 's')).revision;
+    const before = await revision();
+    await send('uncancel');
+    expect((await problemOf(send('change'))).code).toBe('subscription_not_active');
+    expect(await revision()).toBe(before);
+    await send('uncancel', 'k1');
+    const refused = await send('change', 'k1');
+    expect(refused).toMatchObject({ problem: { code: 'subscription_not_active' }, replayed: false });
+    expect(await revision()).toBe(before + 2);
+    await change('resume');
+    expect(await send('change', 'k1')).toMatchObject({
+      problem: { code: 'subscription_not_active' },
+      replayed: true,
+    });
   });
 });
 

@@ -13,7 +13,7 @@ import {
 } from '#libs/catalog';
 import type { SubscriptionAnswer } from '#libs/subscriptions';
 import { createCustomer, type CustomerInput } from '../catalog/customers.handlers.js';
-import type { Answered } from '../credits/answered.js';
+import type { Answered, Refused } from '../credits/answered.js';
 import { derivedId } from '../ids.js';
 import type { CommandContext } from '../stream-kind.js';
 import { readSubscription, subscriptions, type SubscriptionsDeps } from './deps.js';
@@ -49,7 +49,7 @@ export async function enroll(
   context: CommandContext,
   request: EnrollmentRequest,
   offers: EnrollmentOffers,
-): Promise<Answered<SubscriptionAnswer>> {
+): Promise<Answered<SubscriptionAnswer> | Refused> {
   const { tenant } = context;
   const { userId } = request;
   const existing = await deps.ports.reader.customerByExternalId(tenant, userId);
@@ -78,7 +78,7 @@ async function replayed(
   context: CommandContext,
   customer: Document<Customer>,
   id: string | null,
-): Promise<Answered<SubscriptionAnswer> | null> {
+): Promise<Answered<SubscriptionAnswer> | Refused | null> {
   if (context.idempotencyKey === undefined || id === null) return null;
   const { subscription } = await readSubscription(deps, context.tenant, id);
   const planId = subscription.terms.planId;

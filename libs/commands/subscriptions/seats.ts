@@ -14,7 +14,7 @@ import {
 import { withoutKey } from '../catalog/catalog-writer.js';
 import { createCustomer, updateCustomer } from '../catalog/customers.handlers.js';
 import { unacceptable } from '../credits/amounts.js';
-import type { Answered } from '../credits/answered.js';
+import type { Answered, Refused } from '../credits/answered.js';
 import { isAcceptable } from '../credits/grants.js';
 import { derivedId } from '../ids.js';
 import type { CommandContext } from '../stream-kind.js';
@@ -50,7 +50,7 @@ export async function addSeat(
   deps: SubscriptionsDeps,
   context: CommandContext,
   request: AddSeatRequest,
-): Promise<Answered<SeatChanged>> {
+): Promise<Answered<SeatChanged> | Refused> {
   const { tenant } = context;
   const organization = await organizationOf(deps, tenant, request);
   const subscriptionId = await subscriptionWithSeats(deps, tenant, organization);
@@ -77,7 +77,7 @@ export async function removeSeat(
   deps: SubscriptionsDeps,
   context: CommandContext,
   request: RemoveSeatRequest,
-): Promise<Answered<SeatChanged>> {
+): Promise<Answered<SeatChanged> | Refused> {
   const { tenant } = context;
   const organization = await organizationOf(deps, tenant, request);
   const user = await findCustomer(deps, tenant, request.removed_user_id);
@@ -100,16 +100,11 @@ async function changeSeat(
   action: 'add' | 'remove',
   input: Readonly<Record<string, Json>>,
   command: (now: Instant) => SubscriptionCommand,
-): Promise<Answered<SeatChanged>> {
-  const { position, replayed } = await executeOn(
-    deps,
-    context,
-    subscriptionId,
-    `seats.${action}`,
-    input,
-    command,
-    200,
-  );
+): Promise<Answered<SeatChanged> | Refused> {
+  const operation = `seats.${action}`;
+  const outcome = await executeOn(deps, context, subscriptionId, operation, input, command, 200);
+  if ('problem' in outcome) return outcome;
+  const { position, replayed } = outcome;
   return { body: { organization, subscriptionId }, status: 200, position, replayed };
 }
 

@@ -1,7 +1,7 @@
 import { Inject } from '@nestjs/common';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { SubscriptionAnswer } from '#libs/subscriptions';
-import type { Answered } from '../credits/answered.js';
+import type { Answered, Refused } from '../credits/answered.js';
 import type { CommandContext } from '../stream-kind.js';
 import {
   changeSubscription,
@@ -24,7 +24,7 @@ import { createSubscription, type SubscriptionRequest } from './subscriptions.js
 /** Injection token of {@link SubscriptionsDeps}. */
 export const SUBSCRIPTIONS_DEPS = Symbol('subscriptions deps');
 
-export class CreateSubscription extends Command<Answered<SubscriptionAnswer>> {
+export class CreateSubscription extends Command<Answered<SubscriptionAnswer> | Refused> {
   constructor(
     readonly context: CommandContext,
     readonly request: SubscriptionRequest,
@@ -37,13 +37,17 @@ export class CreateSubscription extends Command<Answered<SubscriptionAnswer>> {
 @CommandHandler(CreateSubscription)
 export class CreateSubscriptionHandler implements ICommandHandler<CreateSubscription> {
   constructor(@Inject(SUBSCRIPTIONS_DEPS) private readonly deps: SubscriptionsDeps) {}
-  execute({ context, request, externalCustomer }: CreateSubscription): Promise<Answered<SubscriptionAnswer>> {
+  execute({
+    context,
+    request,
+    externalCustomer,
+  }: CreateSubscription): Promise<Answered<SubscriptionAnswer> | Refused> {
     return createSubscription(this.deps, context, request, externalCustomer);
   }
 }
 
 /** Pauses, resumes, cancels, changes or migrates a subscription, or overrides something of it. */
-export class ChangeSubscription extends Command<Answered<SubscriptionAnswer>> {
+export class ChangeSubscription extends Command<Answered<SubscriptionAnswer> | Refused> {
   constructor(
     readonly context: CommandContext,
     readonly subscriptionId: string,
@@ -56,7 +60,11 @@ export class ChangeSubscription extends Command<Answered<SubscriptionAnswer>> {
 @CommandHandler(ChangeSubscription)
 export class ChangeSubscriptionHandler implements ICommandHandler<ChangeSubscription> {
   constructor(@Inject(SUBSCRIPTIONS_DEPS) private readonly deps: SubscriptionsDeps) {}
-  execute({ context, subscriptionId, change }: ChangeSubscription): Promise<Answered<SubscriptionAnswer>> {
+  execute({
+    context,
+    subscriptionId,
+    change,
+  }: ChangeSubscription): Promise<Answered<SubscriptionAnswer> | Refused> {
     return changeSubscription(this.deps, context, subscriptionId, change);
   }
 }
@@ -79,7 +87,7 @@ export class MigrateSubscriptionsHandler implements ICommandHandler<MigrateSubsc
   }
 }
 
-export class AddSeat extends Command<Answered<SeatChanged>> {
+export class AddSeat extends Command<Answered<SeatChanged> | Refused> {
   constructor(
     readonly context: CommandContext,
     readonly request: AddSeatRequest,
@@ -91,12 +99,12 @@ export class AddSeat extends Command<Answered<SeatChanged>> {
 @CommandHandler(AddSeat)
 export class AddSeatHandler implements ICommandHandler<AddSeat> {
   constructor(@Inject(SUBSCRIPTIONS_DEPS) private readonly deps: SubscriptionsDeps) {}
-  execute({ context, request }: AddSeat): Promise<Answered<SeatChanged>> {
+  execute({ context, request }: AddSeat): Promise<Answered<SeatChanged> | Refused> {
     return addSeat(this.deps, context, request);
   }
 }
 
-export class RemoveSeat extends Command<Answered<SeatChanged>> {
+export class RemoveSeat extends Command<Answered<SeatChanged> | Refused> {
   constructor(
     readonly context: CommandContext,
     readonly request: RemoveSeatRequest,
@@ -108,13 +116,13 @@ export class RemoveSeat extends Command<Answered<SeatChanged>> {
 @CommandHandler(RemoveSeat)
 export class RemoveSeatHandler implements ICommandHandler<RemoveSeat> {
   constructor(@Inject(SUBSCRIPTIONS_DEPS) private readonly deps: SubscriptionsDeps) {}
-  execute({ context, request }: RemoveSeat): Promise<Answered<SeatChanged>> {
+  execute({ context, request }: RemoveSeat): Promise<Answered<SeatChanged> | Refused> {
     return removeSeat(this.deps, context, request);
   }
 }
 
 /** Gives a user a free plan: its customer and its subscription. */
-export class Enroll extends Command<Answered<SubscriptionAnswer>> {
+export class Enroll extends Command<Answered<SubscriptionAnswer> | Refused> {
   constructor(
     readonly context: CommandContext,
     readonly request: EnrollmentRequest,
@@ -127,7 +135,7 @@ export class Enroll extends Command<Answered<SubscriptionAnswer>> {
 @CommandHandler(Enroll)
 export class EnrollHandler implements ICommandHandler<Enroll> {
   constructor(@Inject(SUBSCRIPTIONS_DEPS) private readonly deps: SubscriptionsDeps) {}
-  execute({ context, request, offers }: Enroll): Promise<Answered<SubscriptionAnswer>> {
+  execute({ context, request, offers }: Enroll): Promise<Answered<SubscriptionAnswer> | Refused> {
     return enroll(this.deps, context, request, offers);
   }
 }

@@ -10,7 +10,7 @@ import {
 import { streamName } from '#libs/event-types';
 import { claim } from '../catalog/catalog-writer.js';
 import { unacceptable } from '../credits/amounts.js';
-import type { Answered } from '../credits/answered.js';
+import type { Answered, Refused } from '../credits/answered.js';
 import { resolveCustomer } from '../credits/deps.js';
 import { fingerprintOf } from '../fingerprint.js';
 import { chooseId } from '../ids.js';
@@ -44,7 +44,7 @@ export async function createSubscription(
   context: CommandContext,
   request: SubscriptionRequest,
   external: boolean,
-): Promise<Answered<SubscriptionAnswer>> {
+): Promise<Answered<SubscriptionAnswer> | Refused> {
   const { credits } = deps;
   const { tenant } = context;
   const operation = 'subscriptions.create';
@@ -56,7 +56,9 @@ export async function createSubscription(
     key: context.idempotencyKey,
   });
   const input = request as unknown as Readonly<Record<string, Json>>;
-  const run = (command: (now: Instant) => SubscriptionCommand): Promise<Answered<SubscriptionAnswer>> =>
+  const run = (
+    command: (now: Instant) => SubscriptionCommand,
+  ): Promise<Answered<SubscriptionAnswer> | Refused> =>
     executeOn(deps, context, id, operation, input, command, 201);
   const exists = async () => (await credits.writer.read(subscriptions, tenant, id)).state !== null;
   if (await exists()) return sameAgain(deps, context, id, input, run);
@@ -94,8 +96,8 @@ async function sameAgain(
   { tenant }: CommandContext,
   id: string,
   input: Readonly<Record<string, Json>>,
-  run: (command: () => SubscriptionCommand) => Promise<Answered<SubscriptionAnswer>>,
-): Promise<Answered<SubscriptionAnswer>> {
+  run: (command: () => SubscriptionCommand) => Promise<Answered<SubscriptionAnswer> | Refused>,
+): Promise<Answered<SubscriptionAnswer> | Refused> {
   const taken = new Problem('already_exists', `There is a subscription ${JSON.stringify(id)} already.`);
   try {
     return await run(() => {

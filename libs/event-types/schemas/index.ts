@@ -43,6 +43,7 @@ import feature_FeatureArchived_v1 from './feature/FeatureArchived.v1.json' with 
 import feature_FeatureCreated_v1 from './feature/FeatureCreated.v1.json' with { type: 'json' };
 import feature_FeatureUpdated_v1 from './feature/FeatureUpdated.v1.json' with { type: 'json' };
 import installation_InstallationStarted_v1 from './installation/InstallationStarted.v1.json' with { type: 'json' };
+import invoice_CommandRefused_v1 from './invoice/CommandRefused.v1.json' with { type: 'json' };
 import invoice_CreditNoteIssued_v1 from './invoice/CreditNoteIssued.v1.json' with { type: 'json' };
 import invoice_CreditNoteOpened_v1 from './invoice/CreditNoteOpened.v1.json' with { type: 'json' };
 import invoice_CreditsDriven_v1 from './invoice/CreditsDriven.v1.json' with { type: 'json' };
@@ -52,6 +53,7 @@ import invoice_InvoiceSealed_v1 from './invoice/InvoiceSealed.v1.json' with { ty
 import invoice_InvoiceUncollectible_v1 from './invoice/InvoiceUncollectible.v1.json' with { type: 'json' };
 import invoice_InvoiceUnpaid_v1 from './invoice/InvoiceUnpaid.v1.json' with { type: 'json' };
 import invoice_InvoiceVoided_v1 from './invoice/InvoiceVoided.v1.json' with { type: 'json' };
+import invoice_NothingChanged_v1 from './invoice/NothingChanged.v1.json' with { type: 'json' };
 import invoice_PaymentFailed_v1 from './invoice/PaymentFailed.v1.json' with { type: 'json' };
 import invoice_PaymentRecorded_v1 from './invoice/PaymentRecorded.v1.json' with { type: 'json' };
 import invoice_PaymentRequested_v1 from './invoice/PaymentRequested.v1.json' with { type: 'json' };
@@ -76,9 +78,11 @@ import price_PriceUpdated_v1 from './price/PriceUpdated.v1.json' with { type: 'j
 import pricingTable_PricingTableArchived_v1 from './pricingTable/PricingTableArchived.v1.json' with { type: 'json' };
 import pricingTable_PricingTableCreated_v1 from './pricingTable/PricingTableCreated.v1.json' with { type: 'json' };
 import pricingTable_PricingTableUpdated_v1 from './pricingTable/PricingTableUpdated.v1.json' with { type: 'json' };
+import subscription_CommandRefused_v1 from './subscription/CommandRefused.v1.json' with { type: 'json' };
 import subscription_FeatureOverridden_v1 from './subscription/FeatureOverridden.v1.json' with { type: 'json' };
 import subscription_FeatureOverrideRevoked_v1 from './subscription/FeatureOverrideRevoked.v1.json' with { type: 'json' };
 import subscription_GrantsDriven_v1 from './subscription/GrantsDriven.v1.json' with { type: 'json' };
+import subscription_NothingChanged_v1 from './subscription/NothingChanged.v1.json' with { type: 'json' };
 import subscription_PriceOverridden_v1 from './subscription/PriceOverridden.v1.json' with { type: 'json' };
 import subscription_PriceOverrideEnded_v1 from './subscription/PriceOverrideEnded.v1.json' with { type: 'json' };
 import subscription_SeatAdded_v1 from './subscription/SeatAdded.v1.json' with { type: 'json' };
@@ -175,6 +179,7 @@ export const SCHEMAS: ReadonlyMap<string, Schema> = new Map<string, Schema>([
   ['feature/FeatureCreated.v1', feature_FeatureCreated_v1],
   ['feature/FeatureUpdated.v1', feature_FeatureUpdated_v1],
   ['installation/InstallationStarted.v1', installation_InstallationStarted_v1],
+  ['invoice/CommandRefused.v1', invoice_CommandRefused_v1],
   ['invoice/CreditNoteIssued.v1', invoice_CreditNoteIssued_v1],
   ['invoice/CreditNoteOpened.v1', invoice_CreditNoteOpened_v1],
   ['invoice/CreditsDriven.v1', invoice_CreditsDriven_v1],
@@ -184,6 +189,7 @@ export const SCHEMAS: ReadonlyMap<string, Schema> = new Map<string, Schema>([
   ['invoice/InvoiceUncollectible.v1', invoice_InvoiceUncollectible_v1],
   ['invoice/InvoiceUnpaid.v1', invoice_InvoiceUnpaid_v1],
   ['invoice/InvoiceVoided.v1', invoice_InvoiceVoided_v1],
+  ['invoice/NothingChanged.v1', invoice_NothingChanged_v1],
   ['invoice/PaymentFailed.v1', invoice_PaymentFailed_v1],
   ['invoice/PaymentRecorded.v1', invoice_PaymentRecorded_v1],
   ['invoice/PaymentRequested.v1', invoice_PaymentRequested_v1],
@@ -208,9 +214,11 @@ export const SCHEMAS: ReadonlyMap<string, Schema> = new Map<string, Schema>([
   ['pricingTable/PricingTableArchived.v1', pricingTable_PricingTableArchived_v1],
   ['pricingTable/PricingTableCreated.v1', pricingTable_PricingTableCreated_v1],
   ['pricingTable/PricingTableUpdated.v1', pricingTable_PricingTableUpdated_v1],
+  ['subscription/CommandRefused.v1', subscription_CommandRefused_v1],
   ['subscription/FeatureOverridden.v1', subscription_FeatureOverridden_v1],
   ['subscription/FeatureOverrideRevoked.v1', subscription_FeatureOverrideRevoked_v1],
   ['subscription/GrantsDriven.v1', subscription_GrantsDriven_v1],
+  ['subscription/NothingChanged.v1', subscription_NothingChanged_v1],
   ['subscription/PriceOverridden.v1', subscription_PriceOverridden_v1],
   ['subscription/PriceOverrideEnded.v1', subscription_PriceOverrideEnded_v1],
   ['subscription/SeatAdded.v1', subscription_SeatAdded_v1],
