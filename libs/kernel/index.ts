@@ -4,3 +4,4 @@ export * from './decider.js';
 export * from './errors.js';
 export * from './time.js';
 export * from './stored.js';
+export * from './batching.js';

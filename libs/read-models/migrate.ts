@@ -15,6 +15,7 @@ import { Collection1840000000000 } from './migrations/1840000000000-collection.j
 import { ConsumptionsOnce1860000000000 } from './migrations/1860000000000-consumptions-once.js';
 import { KeysThatDifferFirst1870000000000 } from './migrations/1870000000000-keys-that-differ-first.js';
 import { LateUsageOfWhatEnded1880000000000 } from './migrations/1880000000000-late-usage-of-what-ended.js';
+import { ChargedCustomers1890000000000 } from './migrations/1890000000000-charged-customers.js';
 import { LIVE } from './table.js';
 
 const MIGRATIONS = [
@@ -31,6 +32,7 @@ const MIGRATIONS = [
   ConsumptionsOnce1860000000000,
   KeysThatDifferFirst1870000000000,
   LateUsageOfWhatEnded1880000000000,
+  ChargedCustomers1890000000000,
 ];
 
 /** TypeORM's view of the schema `read_models`: entities and migrations. Connected. */

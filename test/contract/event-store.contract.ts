@@ -289,6 +289,15 @@ export function eventStoreContract(name: string, open: () => Promise<OpenedStore
         expect(reads[0]).toEqual(idsOf(long));
         expect(reads[1].map(({ id }) => id)).toEqual(idsOf(long).slice(650));
         expect(reads.slice(2)).toEqual([[], idsOf(short)]);
+        const many = [1, 2, 99, 100, 101, 200].map((length) => batch(newStream(), NO_STREAM, length));
+        many.push(...Array.from({ length: 150 }, (_, index) => batch(newStream(), NO_STREAM, index % 3)));
+        await store.append(many.filter(({ events }) => events.length > 0));
+        const found = await Promise.all(many.map(({ stream }) => all(store.readStream(stream))));
+        expect(found.map((events) => events.map(({ id }) => id))).toEqual(many.map(idsOf));
+        found.forEach((events, index) => {
+          expect(events.every(({ stream }) => stream === many[index]!.stream)).toBe(true);
+          expect(events.map(({ revision }) => revision)).toEqual(events.map((_, at) => at));
+        });
       });
 
       test('streams with similar names stay apart', async () => {

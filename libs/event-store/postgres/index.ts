@@ -11,6 +11,7 @@ import { createAnnouncer } from './announcer.js';
 import { bigintArray, jsonArray, textArray, uuidArray } from './arrays.js';
 import { openDatabase, type Row } from './connection.js';
 import { migrate } from './migrate.js';
+import { createStreamReads, EVENT_COLUMNS } from './stream-reads.js';
 import { createSubscriptions } from './subscriptions.js';
 import { TextEvent } from './text-event.js';
 
@@ -27,16 +28,9 @@ export interface PostgresEventStoreOptions {
   readonly onError?: (error: unknown) => void;
 }
 
-const PAGE = 1000;
-
-const EVENT_COLUMNS = 'position, stream, revision, id, type, data, metadata';
 const APPEND = {
   name: 'event-store-append',
   text: 'select base, unwritten from event_store.append($1, $2, $3, $4, $5, $6, $7, $8)',
-};
-const READ_STREAM = {
-  name: 'event-store-read-stream',
-  text: `select ${EVENT_COLUMNS} from event_store.events where stream = $1 and revision >= $2 order by revision limit ${PAGE}`,
 };
 const READ_ALL = {
   name: 'event-store-read-all',
@@ -57,6 +51,7 @@ export async function openPostgresEventStore(options: PostgresEventStoreOptions)
   await migrate(connectionString);
   const database = openDatabase(connectionString, maxConnections, timeoutMs, onError);
   const announcer = createAnnouncer(database.query);
+  const readPages = createStreamReads(database.query);
   const subscriptions = createSubscriptions({ connectionString, isOwn: database.isOwn, readAll, onError });
 
   async function head(): Promise<{ position: bigint; identity: string }> {
@@ -150,12 +145,7 @@ export async function openPostgresEventStore(options: PostgresEventStoreOptions)
 
     async *readStream(stream, from = 0) {
       if (!Number.isSafeInteger(from) || from < 0) throw new Error(`bad revision ${from}`);
-      for (let next = from; ;) {
-        const rows = await database.query(READ_STREAM, [stream, next]);
-        for (const row of rows) yield toEvent(row);
-        if (rows.length < PAGE) return;
-        next = Number(rows.at(-1)![2]) + 1;
-      }
+      for await (const rows of readPages(stream, from)) for (const row of rows) yield toEvent(row);
     },
 
     readAll,

@@ -1,7 +1,14 @@
 import { LRUCache } from 'lru-cache';
 import type pg from 'pg';
-import { formatInstant, HOUR, readAmount, type Amount, type Instant } from '#libs/kernel';
-import { inBatches, type BatchOptions } from '../batching.js';
+import {
+  formatInstant,
+  HOUR,
+  inBatches,
+  readAmount,
+  type Amount,
+  type BatchOptions,
+  type Instant,
+} from '#libs/kernel';
 import { run, textArray } from '../sink.js';
 import { LIVE } from '../table.js';
 

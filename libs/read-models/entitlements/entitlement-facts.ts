@@ -1,9 +1,8 @@
 import type pg from 'pg';
-import { formatInstant, type Amount, type Instant } from '#libs/kernel';
+import { formatInstant, inBatches, type Amount, type Instant } from '#libs/kernel';
 import { meteredUsage, type CreditEvent, type MeteredUsage } from '#libs/credits';
 import { usageWindow } from '#libs/subscriptions';
 import type { Position, RecordedEvent } from '#libs/event-store';
-import { inBatches } from '../batching.js';
 import { asProblem } from '../reading.js';
 import { run } from '../sink.js';
 import { LIVE } from '../table.js';

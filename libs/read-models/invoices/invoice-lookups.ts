@@ -1,9 +1,9 @@
-import type { EventStore, Position } from '#libs/event-store';
-import { formatInstant, type Instant } from '#libs/kernel';
+import { latest, type EventStore, type Position } from '#libs/event-store';
+import { formatInstant, inBatches, type Instant } from '#libs/kernel';
 import type pg from 'pg';
 import { asProblem } from '../reading.js';
 import { dueWorkIn } from '../schedules/due-rows.js';
-import { run } from '../sink.js';
+import { run, textArray } from '../sink.js';
 import { LIVE } from '../table.js';
 import type { PositionWaiter } from '../projecting/waiting.js';
 
@@ -11,6 +11,16 @@ import type { PositionWaiter } from '../projecting/waiting.js';
 const LOOKUP_WAIT = 5000;
 /** Subscriptions on one page. */
 const PAGE = 200;
+
+/** Questions that one statement answers, and statements side by side. */
+const TOGETHER = { most: 100, atOnce: 2, worth: 1 };
+
+interface CustomersAsked {
+  readonly tenant: string;
+  /** Each once. */
+  readonly customerIds: readonly string[];
+  readonly position: Position;
+}
 
 /** Of a tenant, and of what ended by an instant: usage of that is accepted no more. */
 const TO_BILL = `select b.id from ${LIVE}.subscription_billing b where b.tenant = $1 and b.moment > b.closed
@@ -29,10 +39,36 @@ export function createInvoiceLookups(
     text: string,
     values: readonly unknown[],
     readModels: readonly ('invoices' | 'subscriptions')[] = ['invoices'],
+    name?: string,
   ): Promise<readonly Row[]> {
     await waitForPosition(position, LOOKUP_WAIT, readModels);
-    return (await run<Row>(pool, text, values).catch(asProblem)).rows;
+    return (await run<Row>(pool, text, values, name).catch(asProblem)).rows;
   }
+  /** A run asks it of hundreds of subscriptions at once. */
+  const subscriptionsOf = inBatches(async (asked: readonly CustomersAsked[]) => {
+    const of = asked.flatMap(({ tenant, customerIds }) => customerIds.map((id) => ({ tenant, id })));
+    const rows = await rowsOf<{ tenant: string; customer: string; id: string; created: string }>(
+      latest(asked.map(({ position }) => position)),
+      `select b.tenant, b.customer_id as customer, b.id, b.created_position::text as created
+         from (select distinct * from unnest($1::text[], $2::text[])) as wanted(tenant, id)
+         join ${LIVE}.subscription_billing b on b.tenant = wanted.tenant and b.customer_id = wanted.id`,
+      [textArray(of.map(({ tenant }) => tenant)), textArray(of.map(({ id }) => id))],
+      ['invoices'],
+      'invoices.subscriptions',
+    );
+    const byCustomer = new Map<string, { readonly id: string; readonly createdPosition: Position }[]>();
+    for (const { tenant, customer, id, created } of rows) {
+      const key = `${tenant}\n${customer}`;
+      const found = { id, createdPosition: BigInt(created) };
+      const known = byCustomer.get(key);
+      if (known) known.push(found);
+      else byCustomer.set(key, [found]);
+    }
+    return asked.map(({ tenant, customerIds }) =>
+      customerIds.flatMap((id) => byCustomer.get(`${tenant}\n${id}`) ?? []),
+    );
+  }, TOGETHER);
+
   return {
     subscriptionsToBill: async (tenant: string, endedBy: Instant, after: string | null) =>
       (
@@ -62,15 +98,8 @@ export function createInvoiceLookups(
           ['subscriptions', 'invoices'],
         )
       ).map(({ id }) => id),
-    subscriptionsOfAll: async (tenant: string, customerIds: readonly string[], position: Position) =>
-      (
-        await rowsOf<{ id: string; created: string }>(
-          position,
-          `select id, created_position::text as created from ${LIVE}.subscription_billing
-           where tenant = $1 and customer_id = any($2::text[])`,
-          [tenant, customerIds],
-        )
-      ).map(({ id, created }) => ({ id, createdPosition: BigInt(created) })),
+    subscriptionsOfAll: (tenant: string, customerIds: readonly string[], position: Position) =>
+      subscriptionsOf({ tenant, customerIds, position }),
   };
 }
 

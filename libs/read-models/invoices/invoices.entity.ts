@@ -87,6 +87,7 @@ export class InvoiceSourceRow {
 /** How far a subscription is charged. */
 @Entity({ name: 'subscription_billing', schema: LIVE })
 @Index('subscription_billing_open', ['tenant', 'id'], { where: 'moment > closed' })
+@Index('subscription_billing_by_customer', ['customerId', 'tenant'])
 @Index('subscription_billing_ended', ['tenant', 'endedAt', 'id'], { where: 'ended_at is not null' })
 export class SubscriptionBillingRow {
   @Column({ type: 'text', primary: true })
