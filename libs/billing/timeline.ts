@@ -101,7 +101,8 @@ export function timelineOf(events: readonly SubscriptionEvent[]): Timeline {
       const member = members.findLast(({ customerId }) => customerId === event.data.customerId);
       if (member) member.to = at;
     }
-    const key = chargedBy(state);
+    const key: string | null =
+      before && isChargedAlike(before, state) ? (open?.key ?? null) : chargedBy(state);
     if (key !== (open?.key ?? null)) {
       const left: Stretch | undefined = open?.stretch;
       const usageFrom: Instant =
@@ -156,6 +157,14 @@ function instantOf({ type, data }: SubscriptionEvent): Instant | null {
   // what changes nothing of the subscription has none
   return 'at' in data ? readInstant(data.at) : null;
 }
+
+/** Whether a fact has left all of it alone, as most do. */
+const isChargedAlike = (before: Subscription, after: Subscription): boolean =>
+  before.status === after.status &&
+  before.terms === after.terms &&
+  before.anchor === after.anchor &&
+  before.quantity === after.quantity &&
+  before.priceOverride === after.priceOverride;
 
 /** What tells one stretch from the next; null: nothing is charged. */
 function chargedBy(state: Subscription): string | null {

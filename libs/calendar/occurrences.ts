@@ -106,9 +106,9 @@ function nextPlain(
 
 function monthsLater(start: WallClock, months: number): WallClock {
   const date = new Date(start);
-  const first = Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + months, 1);
-  const { year, month } = { year: new Date(first).getUTCFullYear(), month: new Date(first).getUTCMonth() };
-  const days = new Date(Date.UTC(year, month + 1, 0)).getUTCDate();
+  const [year, month] = [date.getUTCFullYear(), date.getUTCMonth() + months];
+  const first = Date.UTC(year, month, 1);
+  const days = (Date.UTC(year, month + 1, 1) - first) / DAY;
   return first + (Math.min(date.getUTCDate(), days) - 1) * DAY + (start - dayOf(start));
 }
 
