@@ -105,13 +105,20 @@ export async function bootstrapKeys(
 
 const INSTALLATION = 'first-start';
 
-/** A key as it may be shown again: with its value where that is public. */
-export type ShownKey = Omit<ApiKey, 'hash' | 'value'> & { readonly key: string | null };
+/** A key as it is shown. */
+export interface ShownKey extends Pick<
+  ApiKey,
+  'id' | 'tenant' | 'environment' | 'name' | 'prefix' | 'createdAt' | 'revokedAt'
+> {
+  readonly keyType: KeyKind;
+  /** Its value, where that is public. */
+  readonly key: string | null;
+}
 
-export const shownKey = ({ hash: _, value, ...key }: ApiKey): ShownKey => ({
-  ...key,
-  key: value ?? null,
-});
+export const shownKey = (key: Omit<ApiKey, 'hash'>): ShownKey => {
+  const { id, tenant, environment, name, kind: keyType, prefix, value = null, createdAt, revokedAt } = key;
+  return { id, tenant, environment, name, keyType, prefix, key: value, createdAt, revokedAt };
+};
 
 /**
  * Every key of every tenant, oldest first: as the read model has it, where it was made from this log, and on from there as

@@ -232,8 +232,8 @@ keys
       const found = await listKeys(tools);
       print(found, () =>
         found.map(
-          ({ id, environment, kind, prefix, key, name, revokedAt }) =>
-            `${id}  ${environment} ${kind}  ${key ?? `${prefix}...`}  ${name}${revokedAt === null ? '' : `  revoked ${revokedAt}`}`,
+          ({ id, environment, keyType, prefix, key, name, revokedAt }) =>
+            `${id}  ${environment} ${keyType}  ${key ?? `${prefix}...`}  ${name}${revokedAt === null ? '' : `  revoked ${revokedAt}`}`,
         ),
       );
     }),

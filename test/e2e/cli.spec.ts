@@ -257,7 +257,7 @@ describe('keys', () => {
     const own = listed.find(({ id }) => id === created.id)!;
     expect(created.key.startsWith(own.prefix)).toBe(true);
     expect(JSON.stringify(listed)).not.toContain(created.key);
-    expect(own).toMatchObject({ name, environment: 'test', kind: 'secret', revokedAt: null });
+    expect(own).toMatchObject({ name, environment: 'test', keyType: 'secret', revokedAt: null });
     const text = await drawdown('keys', 'list');
     expect([text.code, text.stdout]).toEqual([0, expect.stringContaining(created.id)]);
     expect((await json('keys', 'revoke', created.id)).revokedAt).not.toBeNull();

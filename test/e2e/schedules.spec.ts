@@ -61,9 +61,10 @@ describe('due work', () => {
   test('several workers record starts and expiries soon after their time, each once; one that is killed is replaced', async () => {
     const start = () => startServer({ ...world.env, ROLE: 'worker' });
     workers = await Promise.all([start(), start()]);
-    const startDate = iso(Date.now() + 2 * SECOND);
-    const expiryDate = iso(Date.now() + 4 * SECOND);
     const accounts = await Promise.all(Array.from({ length: 40 }, () => newAccount(world.api)));
+    // late enough that every grant is there before it starts, however busy the machine is
+    const startDate = iso(Date.now() + 5 * SECOND);
+    const expiryDate = iso(Date.now() + 7 * SECOND);
     await Promise.all(
       accounts.map((account) => grant(world.api, { ...account, amount: 1, startDate, expiryDate })),
     );
@@ -85,8 +86,8 @@ describe('due work', () => {
 
   test('renewals and hold time-outs are recorded too, each once, whoever of the workers is first', async () => {
     workers.push(await startServer({ ...world.env, ROLE: 'worker' }));
-    const soon = Date.now() + 2 * SECOND;
     const accounts = await Promise.all(Array.from({ length: 10 }, () => newAccount(world.api)));
+    const soon = Date.now() + 3 * SECOND;
     await Promise.all(
       accounts.map(async (account) => {
         const renewal = { refillRrule: 'FREQ=DAILY' };

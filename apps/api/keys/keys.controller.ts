@@ -4,7 +4,7 @@ import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Problem } from '#libs/kernel';
 import { apiKeys, runOnce, SYSTEM_TENANT, type ApiKey, type KeyKind } from '#libs/commands';
 import { ListCatalog } from '#libs/read-models/queries';
-import { createKey, revokeKey } from '../../keys.js';
+import { createKey, revokeKey, shownKey } from '../../keys.js';
 import {
   answerPage,
   answerRead,
@@ -96,7 +96,7 @@ export class KeysController {
     return answerPage(
       call,
       data.map(({ isActive, ...row }) => {
-        const key = row as unknown as ApiKey & { readonly updatedAt: string };
+        const key = row as unknown as Omit<ApiKey, 'hash'> & { readonly updatedAt: string };
         return shown({ ...key, revokedAt: isActive ? null : key.updatedAt });
       }),
       nextKey,
@@ -127,13 +127,8 @@ export class KeysController {
   }
 }
 
-const shown = ({ id, name, kind, environment, prefix, value, createdAt, revokedAt }: ApiKey) => ({
-  id,
-  name,
-  keyType: kind,
-  environment,
-  prefix,
-  key: value ?? null,
-  createdAt,
-  revokedAt,
-});
+/** The tenant is the caller's own. */
+function shown(key: Omit<ApiKey, 'hash'>) {
+  const { tenant: _, ...own } = shownKey(key);
+  return own;
+}
