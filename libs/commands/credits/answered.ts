@@ -12,8 +12,9 @@ export interface Answered<Body> {
 export type Refused = Omit<Answered<never>, 'body' | 'status'> & { readonly problem: Problem };
 
 /**
- * What the request said is to be remembered: that it was refused; undefined where it was not.
- * @param instance URI of what it was about
+ * The refusal that a request wanted remembered (`CommandRequest.refusals`), now or when its key was first used; undefined where
+ * it was done.
+ * @param instance URI of what the request was about
  */
 export function refusalIn(
   { events, position, replayed }: Written<unknown, DomainEvent>,

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { settleSubscription } from '#libs/commands/subscriptions';
-import { asked, tenant } from '../../../test/support/catalog-world.js';
+import { asked, problemOf, tenant } from '../../../test/support/catalog-world.js';
 import { at, base, invoicingWorld, linesOf, usageOf } from '../../../test/support/invoicing-world.js';
+import { receivePayment } from '../payments/receive.js';
 import { invoiceNumbers } from './deps.js';
 import { invoiceSubscriptions, processInvoices } from './invoicing.js';
 
@@ -65,6 +66,25 @@ describe('a crash', () => {
     await bill(open());
     expect((await issued())[2]).toMatchObject({ subtotal: '3100', credits: '-1600' });
   });
+});
+
+it('money that came before the invoice had its number is booked when the provider tells of it again', async () => {
+  await price('api', [base('500')]);
+  await subscribe('api');
+  let invoiceId = '';
+  const dying = open((stream, types) => {
+    if (types.includes('InvoiceSealed')) invoiceId = stream.slice(stream.indexOf('_') + 1);
+    return types.includes('NumbersTaken');
+  });
+  await expect(invoiceSubscriptions(dying.deps, asked, ['s'])).rejects.toThrow();
+  const next = open();
+  const news = { provider: 'stripe', eventId: 'evt_1', outcome: 'succeeded', reference: 'pi_1' } as const;
+  const hear = () =>
+    receivePayment(next.deps, asked, { ...news, invoiceId, amount: 500, currency: 'USD', reason: '' });
+  expect((await problemOf(hear())).code).toBe('invoice_not_open');
+  await bill(next);
+  expect(await hear()).toMatchObject({ outcome: 'recorded', replayed: false });
+  expect(await hear()).toMatchObject({ outcome: 'recorded', replayed: true });
 });
 
 it('the job invoices the rest where one subscription cannot be, and tells of it', async () => {

@@ -47,8 +47,9 @@ export interface CreditNoteBody {
 const REFUSALS: readonly RefusalCode[] = ['invoice_not_open', 'credit_note_exceeded'];
 
 /**
- * Does something to an invoice and tells the account what follows.
- * @throws Problem `not_found`; `invoice_not_open`; `credit_note_exceeded`; `validation_failed`
+ * Does something to an invoice and tells the account what follows. Under a key it is answered the same for ever, also where it
+ * was refused.
+ * @throws Problem `not_found`; `validation_failed`; without a key also `invoice_not_open` and `credit_note_exceeded`
  */
 export async function operateInvoice(
   deps: InvoicesDeps,

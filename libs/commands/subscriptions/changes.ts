@@ -55,8 +55,8 @@ export type SubscriptionChange = {
 }[keyof SubscriptionChanges];
 
 /**
- * Changes a subscription and tells the accounts.
- * @throws Problem `not_found`; `subscription_not_active`; `validation_failed`
+ * Changes a subscription and tells the accounts. Under a key it is answered the same for ever, also where it was refused.
+ * @throws Problem `not_found`; `validation_failed`; without a key also `subscription_not_active`
  */
 export async function changeSubscription(
   deps: SubscriptionsDeps,
