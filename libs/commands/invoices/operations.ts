@@ -81,10 +81,10 @@ export async function operateInvoice(
   await numberNotes(deps, own, invoiceId);
   const driven = await driveInvoice(deps, own, invoiceId);
   const { position } = await writer.read(invoices, tenant, invoiceId);
-  const note = written.events.find(({ type }) => type === 'CreditNoteOpened');
+  const [fact] = written.events;
   const state =
-    note?.type === 'CreditNoteOpened'
-      ? await stateWithNote(deps, tenant, invoiceId, note.data.creditNoteId)
+    fact?.type === 'CreditNoteOpened'
+      ? await stateWithNote(deps, tenant, invoiceId, fact.data.creditNoteId)
       : await written.stateAfter();
   return {
     body: answerOf(state),
